@@ -16,7 +16,13 @@ def generate(target: Path) -> None:
     sources = sorted(str(path) for path in (ROOT / "proto").rglob("*.proto"))
     well_known = Path(grpc_tools.__file__).parent / "_proto"
     target.mkdir(parents=True, exist_ok=True)
-    arguments = ["protoc", f"-I{ROOT / 'proto'}", f"-I{well_known}", f"--python_out={target}", f"--mypy_out=quiet:{target}"]
+    arguments = [
+        "protoc",
+        f"-I{ROOT / 'proto'}",
+        f"-I{well_known}",
+        f"--python_out={target}",
+        f"--mypy_out=quiet:{target}",
+    ]
     if protoc.main([*arguments, *sources]) != 0:
         raise SystemExit("protoc failed")
 

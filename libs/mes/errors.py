@@ -26,7 +26,7 @@ class NotFound(DomainError):
 
 
 class Conflict(DomainError):
-    """Not a legal move from here (HTTP 409); give `state` and the `legal` moves in the parameters where there are any."""
+    """Not a legal move from here (HTTP 409); parameters: `state` and the `legal` moves."""
 
 
 class Invalid(DomainError):

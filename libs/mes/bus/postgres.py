@@ -1,0 +1,351 @@
+"""The event log as tables of a PostgreSQL database, with Kafka's semantics and no better.
+
+Appending takes the partition's row lock (`next = next + n`), so offsets become visible in order. A member of a group
+owns a partition while it holds an advisory lock on its own connection - PostgreSQL gives the lock back when the process
+dies - and every new owner raises the group's epoch, so a late commit of the old owner is fenced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from mes.bus import Batch, Fenced, Lag, Received, Record, partition_of
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS topic (name text PRIMARY KEY, partitions int NOT NULL);
+CREATE TABLE IF NOT EXISTS partition (
+    topic text NOT NULL REFERENCES topic, number int NOT NULL, next bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (topic, number));
+CREATE TABLE IF NOT EXISTS record (
+    topic text NOT NULL, partition int NOT NULL, "offset" bigint NOT NULL, key text NOT NULL, value bytea NOT NULL,
+    headers jsonb NOT NULL, appended_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (topic, partition, "offset"));
+CREATE TABLE IF NOT EXISTS group_offset (
+    "group" text NOT NULL, topic text NOT NULL, partition int NOT NULL, "offset" bigint NOT NULL DEFAULT 0,
+    epoch bigint NOT NULL DEFAULT 0, PRIMARY KEY ("group", topic, partition));
+CREATE TABLE IF NOT EXISTS setting (name text PRIMARY KEY, value jsonb NOT NULL);
+"""
+
+_APPEND = """
+WITH room AS (
+    UPDATE partition p SET next = p.next + c.n
+    FROM unnest($1::text[], $2::int[], $3::bigint[]) AS c(topic, number, n)
+    WHERE p.topic = c.topic AND p.number = c.number
+    RETURNING p.topic, p.number, p.next - c.n AS base)
+INSERT INTO record (topic, partition, "offset", key, value, headers)
+SELECT r.topic, r.partition, room.base + r.nth, r.key, r.value, r.headers
+FROM unnest($4::text[], $5::int[], $6::bigint[], $7::text[], $8::bytea[], $9::jsonb[])
+     AS r(topic, partition, nth, key, value, headers)
+JOIN room ON room.topic = r.topic AND room.number = r.partition
+"""
+
+_FETCH = """
+SELECT r.topic, r.partition, r."offset", r.key, r.value, r.headers
+FROM unnest($1::text[], $2::int[], $3::bigint[]) AS w(topic, partition, position)
+CROSS JOIN LATERAL (
+    SELECT * FROM record x WHERE x.topic = w.topic AND x.partition = w.partition AND x."offset" >= w.position
+    ORDER BY x."offset" LIMIT $4) AS r
+ORDER BY r.topic, r.partition, r."offset"
+"""
+
+CHANNEL = "mes_log"
+
+
+class PostgresBus:
+    """The log in one database; `dsn` is a libpq address."""
+
+    def __init__(self, dsn: str, *, partitions: int = 4, pool_size: int = 6) -> None:
+        self._dsn = dsn
+        self._partitions = partitions
+        self._pool_size = pool_size
+        self._pool: asyncpg.Pool[Any] | None = None
+        self._counts: dict[str, int] = {}
+        self._waiters: set[asyncio.Event] = set()
+        self._listener: asyncpg.Connection[Any] | None = None
+        self._notify_task: asyncio.Task[None] | None = None
+        self._notify_due = asyncio.Event()
+
+    @property
+    def pool(self) -> asyncpg.Pool[Any]:
+        """The pool of connections; only after `start`."""
+        if self._pool is None:
+            raise RuntimeError("the log is not started")
+        return self._pool
+
+    async def start(self) -> None:
+        """Connect, make the tables if they are missing, listen for other processes' appends."""
+        self._pool = await asyncpg.create_pool(
+            self._dsn,
+            min_size=1,
+            max_size=self._pool_size,
+            timeout=5,
+            server_settings={"application_name": "mes-log", "jit": "off"},
+        )
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(7110901)")
+            await connection.execute(SCHEMA)
+        self._listener = await asyncpg.connect(
+            self._dsn, timeout=5, server_settings={"application_name": "mes-log-listen"}
+        )
+        await self._listener.add_listener(CHANNEL, self._on_notify)
+        self._notify_task = asyncio.create_task(self._notify_others(), name="log-notify")
+
+    async def close(self) -> None:
+        if self._notify_task:
+            self._notify_task.cancel()
+            await asyncio.gather(self._notify_task, return_exceptions=True)
+        if self._listener:
+            with contextlib.suppress(Exception):
+                await self._listener.close(timeout=2)
+        if self._pool:
+            try:
+                await asyncio.wait_for(self._pool.close(), 5)
+            except TimeoutError:
+                self._pool.terminate()
+
+    def _on_notify(self, *_: object) -> None:
+        self.wake()
+
+    def wake(self) -> None:
+        """Let every waiting subscription of this process look again."""
+        for waiter in self._waiters:
+            waiter.set()
+
+    async def _notify_others(self) -> None:
+        # One NOTIFY per 5 ms at most, on a connection of its own: inside the append it would serialise the commits.
+        while True:
+            await self._notify_due.wait()
+            self._notify_due.clear()
+            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await self.pool.execute(f"NOTIFY {CHANNEL}")
+            await asyncio.sleep(0.005)
+
+    async def create_topics(self, topics: Sequence[str]) -> None:
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.executemany(
+                "INSERT INTO topic VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                [(name, self._partitions) for name in topics],
+            )
+            await connection.execute(
+                "INSERT INTO partition (topic, number) "
+                "SELECT t.name, g FROM topic t, generate_series(0, t.partitions - 1) g "
+                "WHERE t.name = ANY($1) ON CONFLICT DO NOTHING",
+                list(topics),
+            )
+
+    async def _count(self, topic: str) -> int:
+        if topic not in self._counts:
+            found = await self.pool.fetchval("SELECT partitions FROM topic WHERE name = $1", topic)
+            if found is None:
+                await self.create_topics([topic])
+                found = self._partitions
+            self._counts[topic] = int(found)
+        return self._counts[topic]
+
+    async def append(self, records: Sequence[Record]) -> None:
+        placed: dict[tuple[str, int], int] = {}
+        rows: list[tuple[str, int, int, Record]] = []
+        for record in records:
+            place = (record.topic, partition_of(record.key, await self._count(record.topic)))
+            nth = placed.get(place, 0)
+            placed[place] = nth + 1
+            rows.append((*place, nth, record))
+        # Locks are taken in one order, so two appenders cannot deadlock.
+        places = sorted(placed)
+        async with self.pool.acquire() as connection, connection.transaction():
+            if len(places) > 1:
+                await connection.execute(
+                    "SELECT 1 FROM partition p JOIN unnest($1::text[], $2::int[]) AS w(topic, number) "
+                    "ON w.topic = p.topic AND w.number = p.number ORDER BY p.topic, p.number FOR UPDATE OF p",
+                    [topic for topic, _ in places],
+                    [number for _, number in places],
+                )
+            await connection.execute(
+                _APPEND,
+                [topic for topic, _ in places],
+                [number for _, number in places],
+                [placed[place] for place in places],
+                [row[0] for row in rows],
+                [row[1] for row in rows],
+                [row[2] for row in rows],
+                [row[3].key for row in rows],
+                [row[3].value for row in rows],
+                [json.dumps(dict(row[3].headers)) for row in rows],
+            )
+        self.wake()
+        self._notify_due.set()
+
+    async def subscribe(self, group: str, topics: Sequence[str]) -> PostgresSubscription:
+        await self.create_topics(topics)
+        subscription = PostgresSubscription(self, group, list(topics))
+        await subscription.start()
+        return subscription
+
+    async def connect(self) -> asyncpg.Connection[Any]:
+        """A connection of its own (advisory locks live on it)."""
+        return await asyncpg.connect(self._dsn, timeout=5, server_settings={"application_name": "mes-log-member"})
+
+    async def lag(self, groups: Mapping[str, Sequence[str]]) -> dict[str, Lag]:
+        pairs = [(group, topic) for group, topics in groups.items() for topic in topics]
+        rows = await self.pool.fetch(
+            'SELECT w."group", sum(p.next)::bigint AS "end", sum(p.next - coalesce(g."offset", 0))::bigint AS behind '
+            'FROM unnest($1::text[], $2::text[]) AS w("group", topic) JOIN partition p ON p.topic = w.topic '
+            'LEFT JOIN group_offset g ON g."group" = w."group" AND g.topic = p.topic '
+            "AND g.partition = p.number GROUP BY 1",
+            [pair[0] for pair in pairs],
+            [pair[1] for pair in pairs],
+        )
+        found = {row["group"]: Lag(row["end"], row["behind"]) for row in rows}
+        return {group: found.get(group, Lag(0, 0)) for group in groups}
+
+    async def read(self, topic: str, *, after: Callable[[int], int] | None = None, limit: int = 1000) -> list[Received]:
+        numbers = range(await self._count(topic))
+        starts = [after(number) if after else 0 for number in numbers]
+        rows = await self.pool.fetch(_FETCH, [topic] * len(starts), list(numbers), starts, limit)
+        return [_received(row) for row in rows]
+
+    async def setting(self, name: str) -> Any:
+        """A small value shared by all processes (the business clock); None when it was never set."""
+        value = await self.pool.fetchval("SELECT value FROM setting WHERE name = $1", name)
+        return None if value is None else json.loads(value)
+
+    async def save_setting(self, name: str, value: Any) -> None:
+        """Store a shared value."""
+        await self.pool.execute(
+            "INSERT INTO setting VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            name,
+            json.dumps(value),
+        )
+
+
+def _received(row: Any) -> Received:
+    return Received(row["topic"], row["partition"], row["offset"], row["key"], row["value"], json.loads(row["headers"]))
+
+
+@dataclass(slots=True)
+class _Owned:
+    epoch: int
+    position: int
+
+
+class PostgresSubscription:
+    """A member of a group on the log in PostgreSQL."""
+
+    # How often a member looks for partitions that nobody owns any more.
+    CLAIM_INTERVAL = 1.0
+
+    def __init__(self, bus: PostgresBus, group: str, topics: list[str]) -> None:
+        self._bus = bus
+        self._group = group
+        self._topics = topics
+        self._owned: dict[tuple[str, int], _Owned] = {}
+        self._member: asyncpg.Connection[Any] | None = None
+        self._wake = asyncio.Event()
+        self._all: list[tuple[str, int]] = []
+        self._next_claim = 0.0
+
+    async def start(self) -> None:
+        rows = await self._bus.pool.fetch(
+            "SELECT topic, number FROM partition WHERE topic = ANY($1) ORDER BY 1, 2", self._topics
+        )
+        self._all = [(row["topic"], row["number"]) for row in rows]
+        self._bus._waiters.add(self._wake)
+        await self._claim()
+
+    async def _claim(self) -> None:
+        if self._member is None or self._member.is_closed():
+            self._owned.clear()
+            self._member = await self._bus.connect()
+        missing = [place for place in self._all if place not in self._owned]
+        for topic, number in missing:
+            name = f"{self._group}/{topic}/{number}"
+            if await self._member.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 7110902))", name):
+                self._owned[topic, number] = await self._take_over(topic, number)
+        self._next_claim = asyncio.get_running_loop().time() + self.CLAIM_INTERVAL
+
+    async def _take_over(self, topic: str, number: int) -> _Owned:
+        row = await self._bus.pool.fetchrow(
+            'INSERT INTO group_offset ("group", topic, partition, epoch) VALUES ($1, $2, $3, 1) '
+            'ON CONFLICT ("group", topic, partition) DO UPDATE SET epoch = group_offset.epoch + 1 '
+            'RETURNING epoch, "offset"',
+            self._group,
+            topic,
+            number,
+        )
+        assert row is not None  # noqa: S101 - RETURNING of an upsert always gives a row
+        return _Owned(row["epoch"], row["offset"])
+
+    async def fetch(self, *, limit: int, wait: float) -> Batch:
+        deadline = asyncio.get_running_loop().time() + wait
+        while True:
+            now = asyncio.get_running_loop().time()
+            if now >= self._next_claim:
+                await self._claim()
+            self._wake.clear()
+            found = await self._fetch_once(limit)
+            if found or now >= deadline:
+                return found
+            # The short poll is only the fallback for a lost notification.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), min(0.25, max(0.001, deadline - now)))
+
+    async def _fetch_once(self, limit: int) -> Batch:
+        if not self._owned:
+            return {}
+        places = list(self._owned)
+        rows = await self._bus.pool.fetch(
+            _FETCH,
+            [topic for topic, _ in places],
+            [number for _, number in places],
+            [self._owned[place].position for place in places],
+            limit,
+        )
+        batch: Batch = {}
+        for row in rows:
+            batch.setdefault((row["topic"], row["partition"]), []).append(_received(row))
+        for place, records in batch.items():
+            if place in self._owned:
+                self._owned[place].position = records[-1].offset + 1
+        return batch
+
+    async def commit(self, topic: str, partition: int, next_offset: int) -> None:
+        owned = self._owned.get((topic, partition))
+        if owned is None:
+            raise Fenced(f"{self._group} does not own {topic}/{partition}")
+        # An offset lost with the machine only delivers again, and the inbox skips: no need to wait for the disk.
+        async with self._bus.pool.acquire() as connection, connection.transaction():
+            await connection.execute("SET LOCAL synchronous_commit = off")
+            done = await connection.execute(
+                'UPDATE group_offset SET "offset" = $4 '
+                'WHERE "group" = $1 AND topic = $2 AND partition = $3 AND epoch = $5',
+                self._group,
+                topic,
+                partition,
+                next_offset,
+                owned.epoch,
+            )
+        if done == "UPDATE 0":
+            self._owned.pop((topic, partition), None)
+            raise Fenced(f"{self._group} lost {topic}/{partition}")
+
+    def rewind(self, topic: str, partition: int) -> None:
+        # Taking it anew reads the committed offset and keeps the lock.
+        if self._owned.pop((topic, partition), None) is not None:
+            self._next_claim = 0.0
+
+    def owned(self) -> Iterable[tuple[str, int]]:
+        """The partitions this member has."""
+        return tuple(self._owned)
+
+    async def close(self) -> None:
+        self._bus._waiters.discard(self._wake)
+        if self._member is not None and not self._member.is_closed():
+            with contextlib.suppress(Exception):
+                await self._member.close(timeout=2)

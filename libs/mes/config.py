@@ -1,0 +1,48 @@
+"""Settings of a process, read from the environment (prefix `MES_`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything that differs between two installations. Times are real seconds unless said."""
+
+    model_config = SettingsConfigDict(env_prefix="MES_", frozen=True)
+
+    home: Path | None = Field(default=None, description="where data lives; default: the user's data folder")
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8080, description="port to listen on")
+    site: str = Field(default="main", description="code of the site this deployment serves by default")
+    lang: str = Field(default="zh-CN", description="language where the reader names none")
+    time_zone: str = Field(default="Asia/Shanghai", description="IANA zone of the site")
+
+    database_url: str = Field(
+        default="",
+        description="PostgreSQL address with {service} in the place of database and role, and {password} where one is "
+        "needed; empty: the embedded server",
+    )
+    database_password: str = Field(default="", description="fills {password} in the database address")
+    pool_size: int = Field(default=6, description="connections kept per service")
+
+    bus: Literal["postgres", "kafka"] = Field(default="postgres", description="what carries the events")
+    kafka_bootstrap: str = Field(default="127.0.0.1:9092", description="brokers, host:port,…")
+    partitions: int = Field(default=4, description="partitions of a topic when it is made")
+    topic_prefix: str = Field(default="mes", description="first part of every topic's name")
+
+    clock_factor: float = Field(default=1.0, description="business seconds per real second, for a new installation")
+    clock_start: str = Field(default="", description="business time of the first start, ISO 8601; empty: now")
+
+    consumer_tries: int = Field(default=3, description="tries of an event before its key is parked")
+    consumer_batch: int = Field(default=200, description="most events of one partition in one transaction")
+    inbox_enabled: bool = Field(default=True, description="only the fault tests' control switches it off")
+    log_level: str = Field(default="INFO", description="level of the log on standard error")
+    log_format: Literal["json", "text"] = Field(default="json", description="form of the log")
+
+    def service_url(self, service: str) -> str:
+        """Address of one service's database, for SQLAlchemy's asyncpg dialect."""
+        return self.database_url.format(service=service, password=self.database_password)

@@ -1,0 +1,71 @@
+"""Message catalogues: flat JSON files `locale/<language>.json` beside the code that raises the codes."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+LANGUAGES = ("zh-CN", "en")
+
+
+def _roots() -> list[Path]:
+    # Found, not imported: this package knows no service.
+    spec = find_spec("services")
+    places = spec.submodule_search_locations if spec else None
+    return [Path(__file__).resolve().parent, *(Path(place) for place in places or ())]
+
+
+def catalogue_files(language: str) -> list[Path]:
+    """All catalogues of one language."""
+    return sorted(path for root in _roots() for path in root.rglob(f"locale/{language}.json"))
+
+
+@cache
+def catalogue(language: str) -> dict[str, str]:
+    """Every message of a language by its code. Raises ValueError when two files define one code."""
+    messages: dict[str, str] = {}
+    for path in catalogue_files(language):
+        for code, message in json.loads(path.read_text(encoding="utf-8")).items():
+            if code in messages:
+                raise ValueError(f"{code} is defined twice, again in {path}")
+            messages[code] = message
+    return messages
+
+
+class _Shown(dict[str, Any]):
+    def __missing__(self, name: str) -> str:
+        return "—"
+
+
+def t(code: str, language: str = "zh-CN", **params: Any) -> str:
+    """The message of a code in a language, filled in; the code itself where a catalogue lacks it."""
+    message = catalogue(language if language in LANGUAGES else "en").get(code, code)
+    try:
+        return message.format_map(_Shown(params))
+    except (ValueError, IndexError, AttributeError):
+        return message
+
+
+def choose_language(accept: str | None, default: str = "zh-CN") -> str:
+    """The best language of an Accept-Language header (RFC 9110), or of LANG (`zh_CN.UTF-8`)."""
+    if not accept:
+        return default
+    wishes: list[tuple[float, int, str]] = []
+    for place, part in enumerate(accept.replace("_", "-").split(",")):
+        tag, _, quality = part.strip().partition(";q=")
+        try:
+            weight = float(quality) if quality else 1.0
+        except ValueError:
+            weight = 0.0
+        wishes.append((-weight, place, tag.lower()))
+    for _, _, tag in sorted(wishes):
+        if tag.startswith("zh"):
+            return "zh-CN"
+        if tag.startswith("en"):
+            return "en"
+        if tag == "*":
+            return default
+    return default

@@ -1,0 +1,279 @@
+"""Events enter a service through its inbox: in one transaction their ids are recorded and their effects made.
+
+Delivery is at least once; the inbox makes the effect exactly once. An event that cannot be applied is tried again, then
+its key is parked in order while other keys flow on, and a copy goes to the dead-letter topic.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from google.protobuf.message import Message
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mes import metrics, outbox
+from mes.bus import Fenced, Received, Subscription
+from mes.context import Context
+from mes.db import Database
+from mes.ids import new_id
+
+log = logging.getLogger(__name__)
+
+# Handlers differ in their event type, which a mapping cannot say.
+Handler = Callable[[AsyncSession, Context, Any, "Meta"], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """Headers of an event. time: business time at which it happened; sequence: +1 per aggregate and source."""
+
+    event_id: UUID
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    sequence: int
+    actor: str
+    site_id: UUID
+    traceparent: str
+
+
+class Consumers:
+    """What a service listens to: handlers by message class, called in order of the log."""
+
+    def __init__(self) -> None:
+        self.handlers: dict[str, tuple[type[Message], Handler]] = {}
+        self.every: Handler | None = None
+
+    def on(self, *types: type[Message]) -> Callable[[Handler], Handler]:
+        """Decorator: `@consumers.on(OrderReleased)`, `async def on_order_released(session, ctx, event, meta)`."""
+
+        def register(handler: Handler) -> Handler:
+            for each in types:
+                name = each.DESCRIPTOR.full_name
+                if name in self.handlers:
+                    raise ValueError(f"two handlers for {name}")
+                self.handlers[name] = (each, handler)
+            return handler
+
+        return register
+
+    def on_every(self, handler: Handler) -> Handler:
+        """Decorator: called for every event of the topics, also unknown ones, before the event's own handler."""
+        self.every = handler
+        return handler
+
+    def wants(self, record: Received) -> bool:
+        """Whether an event of this type has any effect here."""
+        return self.every is not None or record.headers.get("ce_type", "") in self.handlers
+
+
+def meta_of(record: Received) -> Meta:
+    """The CloudEvents headers of a record. Raises KeyError or ValueError when one is missing or wrong."""
+    h = record.headers
+    return Meta(
+        UUID(h["ce_id"]),
+        h["ce_source"],
+        h["ce_type"],
+        h.get("ce_subject", record.key),
+        datetime.fromisoformat(h["ce_time"]),
+        int(h.get("ce_sequence", "0")),
+        h.get("ce_actor", ""),
+        UUID(h["ce_site"]),
+        h.get("traceparent", ""),
+    )
+
+
+_SEEN = text(
+    "INSERT INTO inbox (source, event_id) SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:ids AS uuid[])) "
+    "ON CONFLICT DO NOTHING RETURNING source, event_id"
+)
+_PARKED = text("SELECT DISTINCT topic, key FROM parked_event WHERE topic = :topic AND key = ANY(CAST(:keys AS text[]))")
+_PARK = text(
+    "INSERT INTO parked_event (topic, partition, record_offset, key, payload, headers, error) "
+    "VALUES (:topic, :partition, :record_offset, :key, :payload, CAST(:headers AS jsonb), :error)"
+)
+
+
+def _is_transient(error: BaseException) -> bool:
+    """Whether trying again without change can help: connection lost, deadlock, serialisation failure, shutdown."""
+    if isinstance(error, OSError | TimeoutError | InterfaceError | OperationalError | asyncpg.InterfaceError):
+        return True
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None) or ""
+        return error.connection_invalidated or state[:2] in {"08", "40", "53", "57"}
+    return False
+
+
+class ConsumerLoop:
+    """Reads one group's records and applies them, partition by partition, each batch in one transaction."""
+
+    def __init__(
+        self,
+        service: str,
+        consumers: Consumers,
+        database: Database,
+        now: Callable[[], datetime],
+        *,
+        tries: int = 3,
+        batch: int = 200,
+        inbox_enabled: bool = True,
+        dlq_topic: str = "",
+    ) -> None:
+        self._service = service
+        self._consumers = consumers
+        self._database = database
+        self._now = now
+        self._tries = tries
+        self._batch = batch
+        self._inbox_enabled = inbox_enabled
+        self._dlq_topic = dlq_topic
+
+    async def run(self, subscription: Subscription) -> None:
+        """Forever; ends by cancellation."""
+        while True:
+            try:
+                batches = await subscription.fetch(limit=self._batch, wait=1.0)
+            except Exception as error:
+                log.warning("fetching failed, trying again", extra={"service": self._service, "error": repr(error)})
+                await asyncio.sleep(0.5)
+                continue
+            for (topic, partition), records in batches.items():
+                try:
+                    await self.apply(records)
+                    await subscription.commit(topic, partition, records[-1].offset + 1)
+                except Fenced:
+                    log.warning(
+                        "partition lost", extra={"service": self._service, "topic": topic, "partition": partition}
+                    )
+                    subscription.rewind(topic, partition)
+                except Exception as error:
+                    # Whatever it was, nothing was committed: read again from the committed offset.
+                    log.warning(
+                        "applying failed, reading again",
+                        exc_info=not _is_transient(error),
+                        extra={"service": self._service, "topic": topic, "partition": partition, "error": repr(error)},
+                    )
+                    subscription.rewind(topic, partition)
+                    await asyncio.sleep(0.2)
+
+    async def apply(self, records: list[Received]) -> None:
+        """Make the effects of one partition's records; raises only what trying again later can mend."""
+        wanted = [record for record in records if self._consumers.wants(record)]
+        if not wanted:
+            return
+        try:
+            async with self._database.transaction() as session:
+                await self._apply_in(session, wanted)
+        except Exception as error:
+            if _is_transient(error):
+                raise
+            log.info("batch failed, one by one", extra={"service": self._service, "error": repr(error)})
+            for record in wanted:
+                await self._apply_alone(record)
+        metrics.EVENTS.labels(self._service, "applied").inc(len(wanted))
+
+    async def _apply_in(self, session: AsyncSession, records: list[Received]) -> None:
+        parked = {
+            row.key
+            for row in await session.execute(_PARKED, {"topic": records[0].topic, "keys": [r.key for r in records]})
+        }
+        metas = [meta_of(record) for record in records]
+        fresh: set[tuple[str, UUID]] | None = None
+        if self._inbox_enabled:
+            seen = await session.execute(
+                _SEEN, {"sources": [meta.source for meta in metas], "ids": [meta.event_id for meta in metas]}
+            )
+            fresh = {(row.source, row.event_id) for row in seen}
+        for record, meta in zip(records, metas, strict=True):
+            if fresh is not None:
+                if (meta.source, meta.event_id) not in fresh:
+                    metrics.EVENTS.labels(self._service, "duplicate").inc()
+                    continue
+                fresh.discard((meta.source, meta.event_id))
+            if record.key in parked:
+                await self._park(session, record, "an earlier event of this key is parked")
+                continue
+            await self._handle(session, record, meta)
+
+    async def _handle(self, session: AsyncSession, record: Received, meta: Meta) -> None:
+        ctx = Context(
+            meta.site_id,
+            meta.actor or "system",
+            self._now(),
+            causation_id=str(meta.event_id),
+            traceparent=meta.traceparent,
+        )
+        event: Message | None = None
+        known = self._consumers.handlers.get(meta.type)
+        if known is not None:
+            event = known[0].FromString(record.value)
+        if self._consumers.every is not None:
+            await self._consumers.every(session, ctx, record, meta)
+        if known is not None:
+            await known[1](session, ctx, event, meta)
+
+    async def _apply_alone(self, record: Received) -> None:
+        for attempt in range(1, self._tries + 1):
+            try:
+                async with self._database.transaction() as session:
+                    await self._apply_in(session, [record])
+                return
+            except Exception as error:
+                if _is_transient(error):
+                    raise
+                if attempt == self._tries:
+                    log.exception(
+                        "event parked", extra={"service": self._service, "type": record.headers.get("ce_type")}
+                    )
+                    await self._park_alone(record, error)
+                    return
+                await asyncio.sleep(0.05 * attempt)
+
+    async def _park_alone(self, record: Received, error: Exception) -> None:
+        async with self._database.transaction() as session:
+            if self._inbox_enabled and "ce_id" in record.headers and "ce_source" in record.headers:
+                try:
+                    ids = [UUID(record.headers["ce_id"])]
+                except ValueError:
+                    ids = []
+                await session.execute(_SEEN, {"sources": [record.headers["ce_source"]] * len(ids), "ids": ids})
+            await self._park(session, record, repr(error))
+        metrics.EVENTS.labels(self._service, "parked").inc()
+
+    async def _park(self, session: AsyncSession, record: Received, error: str) -> None:
+        await session.execute(
+            _PARK,
+            {
+                "topic": record.topic,
+                "partition": record.partition,
+                "record_offset": record.offset,
+                "key": record.key,
+                "payload": record.value,
+                "headers": json.dumps(dict(record.headers)),
+                "error": error[:2000],
+            },
+        )
+        if self._dlq_topic:
+            headers = {
+                **record.headers,
+                "mes_error": error[:500],
+                "mes_topic": record.topic,
+                "mes_offset": str(record.offset),
+            }
+            outbox.publish_raw(session, self._dlq_topic, record.key, record.value, headers, new_id())
+
+
+def topics_of(services: Iterable[str], prefix: str = "mes") -> list[str]:
+    """The domain topics of the services named."""
+    return [f"{prefix}.{service}.v1" for service in services]

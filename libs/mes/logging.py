@@ -1,0 +1,35 @@
+"""Logs on standard error, in English: JSON lines with the trace they belong to, or plain text for a person."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextvars import ContextVar
+
+from pythonjsonlogger.json import JsonFormatter
+
+traceparent: ContextVar[str] = ContextVar("traceparent", default="")
+
+
+class _Trace(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        parts = traceparent.get().split("-")
+        record.trace_id = parts[1] if len(parts) == 4 else ""
+        return True
+
+
+def configure(level: str, form: str) -> None:
+    """Send every log to standard error in the form given ("json" or "text")."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_Trace())
+    if form == "json":
+        formatter: logging.Formatter = JsonFormatter(
+            "{asctime}{levelname}{name}{message}{trace_id}",
+            style="{",
+            rename_fields={"asctime": "time", "levelname": "level"},
+        )
+    else:
+        formatter = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    handler.setFormatter(formatter)
+    logging.root.handlers[:] = [handler]
+    logging.root.setLevel(level)

@@ -1,0 +1,268 @@
+"""Starts and stops services in one process: engines, log, relays, leader locks, consumers, tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from mes import metrics, outbox
+from mes.bus.postgres import PostgresBus
+from mes.clock import BusinessClock, ClockState, resumed
+from mes.config import Settings
+from mes.context import Context
+from mes.db import Database, create_engine
+from mes.ids import new_id, site_id
+from mes.inbox import ConsumerLoop, topics_of
+from mes.service import Service, Task
+
+log = logging.getLogger(__name__)
+
+_CLOCK = "business_clock"
+
+
+class ServiceRuntime:
+    """A running service. Tasks get it; requests reach it as `request.app.state.service`."""
+
+    def __init__(self, service: Service, settings: Settings, clock: BusinessClock, bus: PostgresBus) -> None:
+        self.service = service
+        self.settings = settings
+        self.clock = clock
+        self.bus = bus
+        self.site_id = site_id(settings.site)
+        self.topic = f"{settings.topic_prefix}.{service.name}.v1"
+        self.group = f"{settings.topic_prefix}.{service.name}"
+        self.topics = topics_of(service.listens_to, settings.topic_prefix)
+        self.database = Database(
+            create_engine(
+                settings.service_url(service.name), pool_size=settings.pool_size, application=f"mes-{service.name}"
+            )
+        )
+        self.database.on_publish.append(self.wake_relay)
+        # A place for what a service keeps in memory while it runs (worker processes, caches).
+        self.state: dict[str, Any] = {}
+        self._relay_wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.is_leader = False
+
+    def wake_relay(self) -> None:
+        """Something was committed to the outbox."""
+        self._relay_wake.set()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A session in one transaction with its outbox: see `Database.transaction`."""
+        async with self.database.transaction() as session:
+            yield session
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A session for reading."""
+        async with self.database.read() as session:
+            yield session
+
+    def context(self, actor: str = "system", *, traceparent: str = "") -> Context:
+        """A context of this moment for a command that no event caused."""
+        return Context(self.site_id, actor, self.clock.now(), new_id=new_id, traceparent=traceparent)
+
+    async def start(self) -> None:
+        """Begin to relay, consume and work."""
+        await self.bus.create_topics([self.topic, *self.topics])
+        if self.service.startup:
+            await self.service.startup(self)
+        self._spawn("leader", self._lead())
+        if self.topics:
+            self._spawn("consumer", self._consume())
+        for name, task in self.service.tasks.items():
+            self._spawn(name, self._keep(name, task))
+
+    async def stop(self) -> None:
+        """End everything; what is committed but not sent yet is sent by the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        if self.service.shutdown:
+            await self.service.shutdown(self)
+        await self.database.engine.dispose()
+
+    def _spawn(self, name: str, work: Any) -> None:
+        self._tasks.append(asyncio.create_task(work, name=f"{self.service.name}/{name}"))
+
+    async def _keep(self, name: str, task: Task) -> None:
+        """Run a task; start it again a moment after it failed or ended."""
+        while True:
+            try:
+                await task(self)
+            except Exception as error:
+                log.warning(
+                    "task failed, starting it again", exc_info=error, extra={"service": self.service.name, "task": name}
+                )
+            await asyncio.sleep(1)
+
+    async def _consume(self) -> None:
+        loop = ConsumerLoop(
+            self.service.name,
+            self.service.consumers,
+            self.database,
+            self.clock.now,
+            tries=self.settings.consumer_tries,
+            batch=self.settings.consumer_batch,
+            inbox_enabled=self.settings.inbox_enabled,
+            dlq_topic=f"{self.settings.topic_prefix}.{self.service.name}.dlq.v1",
+        )
+        while True:
+            try:
+                subscription = await self.bus.subscribe(self.group, self.topics)
+            except Exception as error:
+                log.warning("joining the group failed, trying again", extra={"group": self.group, "error": repr(error)})
+                await asyncio.sleep(1)
+                continue
+            try:
+                await loop.run(subscription)
+            finally:
+                await subscription.close()
+
+    async def _lead(self) -> None:
+        """Hold the service's leader lock; the leader relays the outbox and runs the leader tasks."""
+        while True:
+            try:
+                async with self.database.engine.connect() as connection:
+                    await self._lead_on(connection)
+            except Exception as error:
+                log.warning("leader work failed, trying again", exc_info=error, extra={"service": self.service.name})
+            self.is_leader = False
+            await asyncio.sleep(0.5)
+
+    async def _lead_on(self, connection: AsyncConnection) -> None:
+        lock = text("SELECT pg_try_advisory_lock(7110903)")
+        while not (await connection.execute(lock)).scalar_one():
+            await connection.commit()
+            await asyncio.sleep(0.5)
+        await connection.commit()
+        self.is_leader = True
+        works = [asyncio.create_task(self._keep(name, task)) for name, task in self.service.leader_tasks.items()]
+        try:
+            await self._relay(connection)
+        finally:
+            for work in works:
+                work.cancel()
+            await asyncio.gather(*works, return_exceptions=True)
+            with contextlib.suppress(Exception):
+                await connection.rollback()
+                await connection.execute(text("SELECT pg_advisory_unlock(7110903)"))
+                await connection.commit()
+
+    async def _relay(self, connection: AsyncConnection) -> None:
+        while True:
+            self._relay_wake.clear()
+            sent = await outbox.relay_batch(connection, self.bus, source=self.group, topic=self.topic)
+            if sent:
+                metrics.SENT.labels(self.service.name).inc(sent)
+                continue
+            # The poll finds what another replica committed, or a wake that was lost.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._relay_wake.wait(), 0.2)
+
+    async def unsent(self) -> int:
+        """Outbox rows that are not sent yet."""
+        async with self.database.read() as session:
+            return int((await session.execute(text("SELECT count(*) FROM outbox WHERE sent_at IS NULL"))).scalar_one())
+
+
+class Runtime:
+    """All services of this process, the log they share, and the business clock."""
+
+    def __init__(self, settings: Settings, services: Sequence[Service]) -> None:
+        self.settings = settings
+        self.clock = BusinessClock()
+        log_dsn = settings.service_url("log").replace("postgresql+asyncpg://", "postgresql://")
+        self.bus = PostgresBus(log_dsn, partitions=settings.partitions)
+        self._definitions = list(services)
+        self.services: dict[str, ServiceRuntime] = {}
+        self._clock_task: asyncio.Task[None] | None = None
+        self.ready = False
+
+    async def start(self) -> None:
+        """Connect and start everything. On any error what was started is stopped again."""
+        await self.bus.start()
+        try:
+            await self._start_clock()
+            for service in self._definitions:
+                self.services[service.name] = ServiceRuntime(service, self.settings, self.clock, self.bus)
+            for running in self.services.values():
+                await running.start()
+        except BaseException:
+            await self.stop()
+            raise
+        self.ready = True
+
+    async def stop(self) -> None:
+        """Stop everything; safe to call twice."""
+        self.ready = False
+        await asyncio.gather(*(running.stop() for running in self.services.values()), return_exceptions=True)
+        self.services.clear()
+        if self._clock_task:
+            self._clock_task.cancel()
+            await asyncio.gather(self._clock_task, return_exceptions=True)
+            self._clock_task = None
+            with contextlib.suppress(Exception):
+                await self.bus.save_setting(_CLOCK, self.clock.ahead(0).as_json())
+        await self.bus.close()
+
+    async def _start_clock(self) -> None:
+        saved = await self.bus.setting(_CLOCK)
+        start = datetime.fromisoformat(self.settings.clock_start) if self.settings.clock_start else None
+        await self.set_clock(resumed(saved, factor=self.settings.clock_factor, start=start))
+        self._clock_task = asyncio.create_task(self._keep_clock(), name="clock")
+
+    async def set_clock(self, state: ClockState) -> None:
+        """Follow a new clock state and persist it, ahead of what will be used before the next save."""
+        self.clock.set(state)
+        await self.bus.save_setting(_CLOCK, self.clock.ahead(3.0).as_json())
+
+    async def _keep_clock(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            if self.clock.state.mode == "running" and self.clock.state.factor != 1.0:
+                try:
+                    await self.bus.save_setting(_CLOCK, self.clock.ahead(3.0).as_json())
+                except Exception as error:
+                    log.warning("the business clock could not be saved", extra={"error": repr(error)})
+
+    async def not_idle(self) -> list[str]:
+        """What still moves on its own: empty when every event has had all its effects and no service works.
+
+        Nothing can hide between the looks: no record was appended from the first to the last, no group was behind at
+        the first (so no handler was at work), and no outbox row waited in between.
+        """
+        groups = {running.group: running.topics for running in self.services.values() if running.topics}
+        before = await self.bus.lag(groups)
+        reasons = [f"{group}: {lag.behind} records behind" for group, lag in before.items() if lag.behind]
+        if reasons:
+            return reasons
+        for name, running in self.services.items():
+            if unsent := await running.unsent():
+                reasons.append(f"{name}: {unsent} events unsent")
+            if running.service.busy and (doing := await running.service.busy(running)):
+                reasons.append(f"{name}: {doing}")
+        if reasons:
+            return reasons
+        after = await self.bus.lag(groups)
+        return [] if after == before else ["events arrived"]
+
+    async def wait_idle(self, at_most: float) -> list[str]:
+        """Wait until idle, at most so many seconds; what is left to do when the time is over."""
+        deadline = asyncio.get_running_loop().time() + at_most
+        pause = 0.001
+        while (reasons := await self.not_idle()) and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 0.02)
+        return reasons
