@@ -1,0 +1,1 @@
+"""Sample workshops and the scripts that make them."""
