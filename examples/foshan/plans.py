@@ -21,7 +21,7 @@ def variable(
     importance: str = "general",
     hold: tuple[int, ...] = (1,),
 ) -> Row:
-    """A measured characteristic. limits: lower, target, upper. With `sigma` (within subgroups) its limits are confirmed.
+    """A measured characteristic. limits: lower, target, upper. With `sigma` (within) its limits are confirmed.
 
     The confirmed limits are those of the location chart: centre +/- 3 sigma / sqrt(n).
     """

@@ -155,8 +155,8 @@ def deburr(seq: int, seconds: float) -> Row:
 
 def plate(seq: int, supplier: str, zh: str, en: str, days: int) -> Row:
     """Electroplating outside, with incoming inspection."""
-    fixed = {"kind": "outside", "supplier": supplier, "lead_days": days, "inspection_plan": "IP-PLATE", "move_min": 60}
-    return _op(seq, zh, en, [], **fixed)
+    fixed: Row = {"kind": "outside", "supplier": supplier, "lead_days": days, "move_min": 60}
+    return _op(seq, zh, en, [], inspection_plan="IP-PLATE", **fixed)
 
 
 def oven(seq: int, seconds: float, family: str, **more: Any) -> Row:
