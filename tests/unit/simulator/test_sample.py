@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import zipfile
+from pathlib import Path
 from typing import Any
 
 from examples.foshan import orders, plans, products, shop
+from examples.make_foshan_hardware import TARGET, main
 
 ROUTINGS = products.with_predecessors()
 ORDERS = orders.make_orders(ROUTINGS)
@@ -83,3 +86,13 @@ def test_due_dates_leave_time_for_the_way_through() -> None:
 
 def test_the_order_book_is_the_same_every_time() -> None:
     assert orders.make_orders(ROUTINGS) == ORDERS
+
+
+def _contents(path: Path) -> dict[str, bytes]:
+    """What is in the archive: how it is compressed differs between machines."""
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_the_workbook_in_the_repository_is_what_the_script_makes(tmp_path: Path) -> None:
+    assert _contents(main(tmp_path / "made.xlsx")) == _contents(TARGET)
