@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import Counter, defaultdict
@@ -152,16 +153,19 @@ class _Stepped:
     async def begin(self) -> None:
         await self._gateway.stand_still()
 
-    async def pause(self, shop: Workshop, now: datetime, acted: bool) -> None:
+    async def pause(self, shop: Workshop, now: datetime, acted: bool) -> datetime:
+        """Let everything have its effects, then move time on if nothing was done; the business time after it."""
         await self._settle()
         self._rounds += 1
         if acted and self._rounds < _ROUNDS_AT_ONCE:
-            return
+            return now
         self._rounds = 0
         event = shop.next_event(now)
         self.idle_steps = 0 if event is not None else self.idle_steps + 1
-        await self._gateway.advance(max(event or now + _NOTHING, now + self._quantum))
+        then = max(event or now + _NOTHING, now + self._quantum)
+        await self._gateway.advance(then)
         await self._settle()
+        return then
 
     async def _settle(self) -> None:
         for _ in range(60):
@@ -173,7 +177,8 @@ class _Stepped:
 class _Running:
     """Business time runs by itself; people look every moment."""
 
-    def __init__(self, factor: float, stop: asyncio.Event) -> None:
+    def __init__(self, gateway: Gateway, factor: float, stop: asyncio.Event) -> None:
+        self._gateway = gateway
         self._factor = factor
         self._stop = stop
         self.idle_steps = 0
@@ -181,13 +186,13 @@ class _Running:
     async def begin(self) -> None:
         """Nothing to do: the clock runs already."""
 
-    async def pause(self, shop: Workshop, now: datetime, acted: bool) -> None:
+    async def pause(self, shop: Workshop, now: datetime, acted: bool) -> datetime:
+        """Wait a moment; the business time after it."""
         event = shop.next_event(now)
         until = (event - now).total_seconds() / self._factor if event else 1.0
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), min(max(until, 0.2), 1.0))
-        except TimeoutError:
-            return
+        return (await self._gateway.clock())[0]
 
 
 async def simulate(
@@ -243,18 +248,17 @@ class _Run:
     async def work(self, as_fast_as_possible: bool, quantum: timedelta) -> None:
         self._now, factor, _ = await self._gateway.clock()
         self._from = self._now
-        pace = _Stepped(self._gateway, quantum) if as_fast_as_possible else _Running(factor, self._stop)
+        pace = _Stepped(self._gateway, quantum) if as_fast_as_possible else _Running(self._gateway, factor, self._stop)
         await pace.begin()
         places = await load_workplaces(self._gateway, seed=self._seed, now=self._now)
         shop = self._shop = Workshop(self._gateway, places, self._seed)
         while not self._stop.is_set() and not shop.done:
-            self._now, _, _ = await self._gateway.clock()
             if (self._until and self._now >= self._until) or pace.idle_steps > _STUCK_AFTER:
                 return
             acted = await self._round(shop, self._now)
             self._tell(shop, self._now)
             if not shop.done:
-                await pace.pause(shop, self._now, acted)
+                self._now = await pace.pause(shop, self._now, acted)
 
     async def _round(self, shop: Workshop, now: datetime) -> bool:
         self._rounds += 1

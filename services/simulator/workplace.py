@@ -23,6 +23,8 @@ _SCRAP_REASONS = ("S-DIM", "S-BURR", "S-SCRATCH", "S-CRACK", "S-PIT")
 _LOOK_AGAIN = timedelta(minutes=3)
 # Longer stops than this pause the job of a machine without signals.
 _LONG_STOP = timedelta(minutes=20)
+# How often somebody looks whether the machine's last counts have arrived before adding what is missing.
+_LOOKS = 5
 # A person without a counter writes down what was made this often.
 _REPORT_EVERY = timedelta(hours=4)
 
@@ -44,6 +46,7 @@ class Workplace:
     reported_at: datetime | None = None
     finished_at: datetime | None = None
     trial_done: bool = False
+    looks: int = 0
     look_again: datetime | None = None
     stopped: list[tuple[datetime, str]] = field(default_factory=list)
 
@@ -106,7 +109,13 @@ class Workplace:
             return await self._after_setup(job, gated, now)
         if job.state == "Paused":
             return await self._go_on(job, now)
-        return await self._tend(job, now)
+        done = await self._tend(job, now)
+        if done and not self.job_id:
+            # The place is free: the next job need not wait for another look at the list.
+            following = self._choose([each for each in queue if each.id != job.id], now)
+            if following is not None:
+                await self._begin(following, now)
+        return done
 
     def _already_here(self, jobs: Mapping[str, Job]) -> Job | None:
         """A job that was begun here before a restart or a hold."""
@@ -141,7 +150,7 @@ class Workplace:
         return True
 
     def _take(self, job: Job) -> None:
-        self.job_id, self.finished_at, self.trial_done = job.id, None, False
+        self.job_id, self.finished_at, self.trial_done, self.looks = job.id, None, False, 0
         self.reported, self.reported_at = Decimal(0), None
 
     def _leave(self, now: datetime) -> None:
@@ -183,6 +192,10 @@ class Workplace:
     async def _tend(self, job: Job, now: datetime) -> bool:
         """A running job: finish it, hand it over, write down what was made, pause it in a long stop."""
         if self.finished_at is not None:
+            if self.controller and job.remaining > 0 and self.looks < _LOOKS:
+                # The last counts are still on their way through the house.
+                self.looks += 1
+                return True
             return await self._finish(job, now)
         if self.machine.phase is Phase.IDLE:
             self._run(job, now)

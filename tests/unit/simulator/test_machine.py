@@ -116,7 +116,7 @@ def test_a_broken_machine_goes_on_after_the_repair() -> None:
     repaired = tested.repaired_at
     assert repaired is not None
     tested.advance(repaired)
-    assert tested.phase is Phase.RUNNING
+    assert tested.category() == "PRODUCING"
 
 
 def test_stopping_a_broken_machine_does_not_mend_it() -> None:
