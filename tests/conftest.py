@@ -1,0 +1,55 @@
+"""What tests of every kind share: a real PostgreSQL server, fresh databases, the public data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from mes.embedded import EmbeddedServer
+from mes.migrate import Target
+from mes.testing import TestDatabases, test_server
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedServer]:
+    """The PostgreSQL server of this test run."""
+    with test_server() as server:
+        yield server
+
+
+class _Targets(dict[str, Target]):
+    """Imports a service only when a test asks for its schema."""
+
+    def __missing__(self, name: str) -> Target:
+        service = import_module(f"services.{name}.service").service
+        self[name] = Target(name, service.metadata)
+        return self[name]
+
+
+@pytest.fixture(scope="session")
+def _server_databases(postgres: EmbeddedServer) -> TestDatabases:
+    return TestDatabases(postgres, _Targets())
+
+
+@pytest.fixture
+async def databases(_server_databases: TestDatabases) -> AsyncIterator[TestDatabases]:
+    """Fresh databases for one test: `await databases.database("order")` is an address with the service's schema,
+    `await databases.settings(["order", "quality"])` the settings of a whole installation, `.empty()` no schema."""
+    yield _server_databases
+    await _server_databases.drop()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of public data. Skips in a clone without it, fails in CI."""
+    folder = Path(os.environ.get("MES_SHARED", ROOT.parent / "shared")) / "data"
+    if not folder.is_dir():
+        if os.environ.get("CI"):
+            pytest.fail(f"public data is missing: {folder}; set MES_SHARED")
+        pytest.skip("public data is not here: set MES_SHARED to the folder that has data/")
+    return folder
