@@ -4,15 +4,18 @@ Job shop (`jobshop/*.txt`): a line "jobs machines", then one line per job of pai
 (`flexible/*.txt`): a line "jobs machines [average]", then per job the number of operations, and per operation the
 number of machines that can do it and pairs "machine duration". Machines are numbered from 0 in the first and from 1 in
 the second. A duration is taken as seconds.
+
+python -m examples.instances ../shared/data/scheduling/flexible/mk10.txt mk10.xlsx
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from examples.tables import Row, Tables, joined
+from examples.tables import Row, Tables, joined, write_workbook
 
 EPOCH = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -118,3 +121,12 @@ def make_tables(instance: Instance) -> Tables:
             for code in codes
         ],
     }
+
+
+def main(source: str, target: str) -> None:
+    """Write the shop of an instance as a workbook."""
+    write_workbook(make_tables(read_instance(Path(source))), Path(target))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -162,7 +162,7 @@ class _Stepped:
         self._rounds = 0
         event = shop.next_event(now)
         self.idle_steps = 0 if event is not None else self.idle_steps + 1
-        then = max(event or now + _NOTHING, now + self._quantum)
+        then = max(event or now + _NOTHING, now + self._quantum).astimezone(UTC)
         await self._gateway.advance(then)
         await self._settle()
         return then
