@@ -1,0 +1,44 @@
+# The project's tasks. `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+BIN := .venv/bin
+PORT ?= 8080
+SAMPLE ?= foshan
+
+.PHONY: help setup run test check build bench faults proto lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.ready ## make .venv from the locked requirements
+
+.venv/.ready: requirements/dev.txt pyproject.toml tools/setup.sh
+	@sh tools/setup.sh
+
+run: setup ## start everything with the sample workshop (SAMPLE=none: empty; PORT=8080; MES_HOME=folder)
+	@$(BIN)/mes run --sample $(SAMPLE) --port $(PORT)
+
+test: setup ## run all tests
+	@$(BIN)/python -m pytest tests
+
+check: setup ## lint, types, layers, contracts, migrations, messages, licences
+	@$(BIN)/python -m tools.check
+
+build: setup ## make a wheel that holds everything, in dist/
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+bench: setup ## measure and print
+	@$(BIN)/python -m tests.bench
+
+faults: setup ## kill -9 under load, many times, and count
+	@$(BIN)/python -m tests.faults
+
+proto: setup ## generate libs/mes/events from proto/
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/proto.py
+
+lock: ## renew the locked requirements (needs uv)
+	uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header -q --python-version 3.11 -o requirements/runtime.txt
+	uv pip compile pyproject.toml --extra dev -c requirements/runtime.txt --universal --generate-hashes --no-emit-index-url --no-header -q --python-version 3.11 -o requirements/dev.txt
+
+clean: ## remove what the tools made, except .venv
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
