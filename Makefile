@@ -3,7 +3,6 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 PORT ?= 8080
-SAMPLE ?= foshan
 
 .PHONY: help setup run test check build bench faults proto lock clean
 
@@ -16,7 +15,7 @@ setup: .venv/.ready ## make .venv from the locked requirements
 	@sh tools/setup.sh
 
 run: setup ## start everything with the sample workshop (SAMPLE=none: empty; PORT=8080; MES_HOME=folder)
-	@$(BIN)/mes run --sample $(SAMPLE) --port $(PORT)
+	@$(BIN)/mes run $(if $(SAMPLE),--sample $(SAMPLE)) --port $(PORT)
 
 test: setup ## run all tests
 	@$(BIN)/python -m pytest tests

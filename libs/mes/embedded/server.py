@@ -311,7 +311,7 @@ class EmbeddedServer:
                 if _is_free(port):
                     self._port = port
                     return
-        self._port = _free_port()
+        self._port = free_port()
         kept.write_text(str(self._port), encoding="ascii")
 
     def _configure(self) -> None:
@@ -382,7 +382,7 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

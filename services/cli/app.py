@@ -1,0 +1,307 @@
+"""The commands. Each says what it does in one sentence; the work is in the modules beside."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import wraps
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from mes import logging as mes_logging
+from mes.config import Settings
+from mes.embedded import EmbeddedServer, HomeLock, back_up, look_at, restore
+from mes.errors import Conflict, NotFound, Unavailable
+from services.cli import client, terminal
+from services.cli.composition import load_services
+from services.cli.doctor import examine
+from services.cli.installation import SAMPLES, home_of, installation_of
+from services.cli.sample import begin, sample_settings
+from services.cli.serving import database, migrate, run_async, run_until_stopped
+from services.cli.terminal import out, plain_errors, say, text, working
+
+
+def _wished_language() -> str | None:
+    # Help texts are made before the options are read.
+    for place, word in enumerate(sys.argv):
+        if word == "--lang" and place + 1 < len(sys.argv):
+            return sys.argv[place + 1]
+        if word.startswith("--lang="):
+            return word.partition("=")[2]
+    return None
+
+
+terminal.set_language(_wished_language())
+app = typer.Typer(help=text("cli.help"), no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Port = Annotated[int | None, typer.Option(help=text("cli.help.port"), min=1, max=65535)]
+Host = Annotated[str | None, typer.Option(help=text("cli.help.host"))]
+Home = Annotated[Path | None, typer.Option(help=text("cli.help.home"), envvar="MES_HOME")]
+
+
+def _command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command whose help is in the catalogues and whose errors are sentences."""
+
+    def register(work: Callable[..., None]) -> Callable[..., None]:
+        @wraps(work)
+        def command(*args: Any, **kwargs: Any) -> None:
+            with plain_errors():
+                work(*args, **kwargs)
+
+        app.command(name, help=text(f"cli.help.{name}"))(command)
+        return work
+
+    return register
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    lang: Annotated[str | None, typer.Option(help=text("cli.help.lang"))] = None,
+    version: Annotated[bool, typer.Option("--version", help=text("cli.help.version"))] = False,
+) -> None:
+    if lang:
+        terminal.set_language(lang)
+    if version:
+        out.print(f"lingnan-mes {product_version()}", highlight=False)
+        raise typer.Exit
+
+
+def product_version() -> str:
+    """Version of the installed product."""
+    try:
+        return importlib.metadata.version("lingnan-mes")
+    except importlib.metadata.PackageNotFoundError:
+        return "source"
+
+
+def _settings(home: Path | None = None, port: int | None = None, host: str | None = None) -> Settings:
+    wishes = {"home": home, "port": port, "host": host}
+    settings = Settings(**{name: wish for name, wish in wishes.items() if wish is not None})  # type: ignore[arg-type]
+    # A person reads along in a terminal; everything else collects lines.
+    form = "text" if sys.stderr.isatty() and "log_format" not in settings.model_fields_set else settings.log_format
+    level = "WARNING" if sys.stderr.isatty() and "log_level" not in settings.model_fields_set else settings.log_level
+    mes_logging.configure(level, form)
+    # A line per request of ours would be most of the log.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    return settings
+
+
+@_command("run")
+def run(
+    sample: Annotated[str | None, typer.Option(help=text("cli.help.sample"), envvar="SAMPLE")] = None,
+    port: Port = None,
+    host: Host = None,
+    home: Home = None,
+) -> None:
+    if sample is not None and sample not in SAMPLES:
+        raise NotFound("cli.no_sample", name=sample, known=", ".join(SAMPLES))
+    settings = _settings(home, port, host)
+    folder = home_of(settings)
+    installation = installation_of(folder, sample or None)
+    settings = sample_settings(settings, installation)
+    run_until_stopped(settings, load_services(), lambda address: begin(address, folder, installation))
+
+
+@_command("serve")
+def serve(
+    services: Annotated[list[str], typer.Argument(help=text("cli.help.services"))],
+    port: Port = None,
+    host: Host = None,
+    home: Home = None,
+) -> None:
+    run_until_stopped(_settings(home, port, host), load_services(services), join=True)
+
+
+@_command("migrate")
+def migrate_command(
+    services: Annotated[list[str] | None, typer.Argument(help=text("cli.help.services"))] = None, home: Home = None
+) -> None:
+    loaded = load_services(services or ())
+    with database(_settings(home)) as settings, working("cli.migrating"):
+        applied = run_async(migrate(settings, loaded))
+    say("cli.migrated", count=applied)
+
+
+@_command("import")
+def import_command(
+    file: Annotated[Path, typer.Argument(help=text("cli.help.file"))],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help=text("cli.help.yes"))] = False,
+    good_rows: Annotated[bool, typer.Option("--good-rows", help=text("cli.help.good_rows"))] = False,
+    home: Home = None,
+) -> None:
+    content = client.read_import(file)
+
+    async def work(http: httpx.AsyncClient) -> None:
+        with working("cli.checking", file=file.name):
+            seen = await client.preview(http, content, good_rows=good_rows)
+        if errors := seen.get("errors"):
+            client.show_errors(errors)
+            if not good_rows:
+                raise typer.Exit(1)
+        changes = seen.get("changes") or []
+        if not changes and not errors:
+            say("cli.nothing_changes")
+            return
+        client.show_changes(changes)
+        if not yes and not typer.confirm(text("cli.confirm_import")):
+            raise typer.Exit(1)
+        with working("cli.importing", file=file.name):
+            done = await client.do_import(http, content, good_rows=good_rows)
+        if done.get("errors") and not good_rows:
+            client.show_errors(done["errors"])
+            raise typer.Exit(1)
+        say("cli.imported", count=len(changes))
+
+    client.with_instance(_settings(home), work)
+
+
+@_command("export")
+def export(
+    file: Annotated[Path, typer.Argument(help=text("cli.help.target"))] = Path("lingnan-mes.xlsx"), home: Home = None
+) -> None:
+    _download(client.EXPORT, file, home)
+
+
+@_command("template")
+def template(
+    file: Annotated[Path, typer.Argument(help=text("cli.help.target"))] = Path("template.xlsx"), home: Home = None
+) -> None:
+    _download(client.TEMPLATE, file, home)
+
+
+def _download(path: str, file: Path, home: Path | None) -> None:
+    size = client.with_instance(_settings(home), lambda http: client.download(http, path, file))
+    say("cli.written", target=str(file), kb=size // 1024 + 1)
+
+
+@_command("simulate")
+def simulate_command(
+    file: Annotated[Path | None, typer.Argument(help=text("cli.help.simulate_file"))] = None,
+    seed: Annotated[int, typer.Option(help=text("cli.help.seed"))] = 1,
+    as_fast_as_possible: Annotated[
+        bool, typer.Option("--as-fast-as-possible", help=text("cli.help.as_fast_as_possible"))
+    ] = False,
+    hours: Annotated[float | None, typer.Option(help=text("cli.help.hours"), min=0.01)] = None,
+    home: Home = None,
+) -> None:
+    settings = _settings(home)
+    with TemporaryDirectory() as scratch:
+        content = client.read_import(_as_workbook(file, Path(scratch))) if file else None
+
+        async def work(http: httpx.AsyncClient) -> None:
+            if content:
+                with working("cli.importing", file=content[0]):
+                    done = await client.do_import(http, content)
+                if errors := done.get("errors"):
+                    client.show_errors(errors)
+                    raise typer.Exit(1)
+            until = None
+            if hours is not None:
+                now = datetime.fromisoformat((await http.get("/clock")).raise_for_status().json()["now"])
+                until = now + timedelta(hours=hours)
+            await _simulate(str(http.base_url), seed, as_fast_as_possible, until)
+
+        client.with_instance(settings, work)
+
+
+def _as_workbook(file: Path, scratch: Path) -> Path:
+    """A public scheduling instance (.txt) as a workbook; anything else as it is."""
+    if file.suffix.lower() != ".txt":
+        return file
+    instances, tables = import_module("examples.instances"), import_module("examples.tables")
+    target = scratch / f"{file.stem}.xlsx"
+    tables.write_workbook(instances.make_tables(instances.read_instance(file)), target)
+    return target
+
+
+async def _simulate(address: str, seed: int, as_fast_as_possible: bool, until: datetime | None) -> None:
+    agent = import_module("services.simulator.agent")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=out, disable=not out.is_terminal) as bar:
+        task = bar.add_task(text("cli.simulating"), total=None)
+
+        def tell(seen: Any) -> None:
+            bar.update(task, completed=seen.ended, total=seen.orders, description=f"{seen.now:%Y-%m-%d %H:%M}")
+
+        done = await agent.simulate(
+            address, seed=seed, as_fast_as_possible=as_fast_as_possible, until=until, progress=tell
+        )
+    say(
+        "cli.simulated", orders=done.orders, ended=done.orders_ended, wall=f"{done.wall_s:.1f}",
+        requests=done.ok, refused=done.refused,
+    )  # fmt: skip
+
+
+@_command("solve")
+def solve(
+    file: Annotated[Path, typer.Argument(help=text("cli.help.solve_file"))],
+    seconds: Annotated[float, typer.Option(help=text("cli.help.seconds"), min=0.1)] = 10.0,
+    target: Annotated[Path | None, typer.Option("--out", help=text("cli.help.target"))] = None,
+) -> None:
+    if find_spec("services.scheduling") is None or find_spec("services.scheduling.offline") is None:
+        raise Unavailable("cli.no_solver")
+    with working("cli.solving", file=file.name):
+        solved = import_module("services.scheduling.offline").solve_file(file, seconds=seconds, target=target)
+    for name, value in solved.items():
+        out.print(f"{escape(str(name))}: {escape(str(value))}", highlight=False)
+
+
+@_command("doctor")
+def doctor(port: Port = None, home: Home = None) -> None:
+    marks = {"ok": "[green]✓[/]", "note": "[yellow]•[/]", "wrong": "[bold red]✗[/]"}
+    wrong = 0
+    for each in examine(_settings(home, port)):
+        out.print(f"{marks[each.verdict]} {escape(text(each.code, **each.params))}", highlight=False)
+        wrong += each.verdict == "wrong"
+    if wrong:
+        say("doctor.wrong", count=wrong)
+        raise typer.Exit(1)
+    say("doctor.fine")
+
+
+@_command("backup")
+def backup(target: Annotated[Path, typer.Argument(help=text("cli.help.backup_target"))], home: Home = None) -> None:
+    folder = home_of(_settings(home))
+    if look_at(folder).version is None:
+        raise NotFound("cli.no_data", home=str(folder))
+    server = EmbeddedServer(folder)
+    running = not HomeLock(folder).is_free()
+    if running and not server.attach():
+        raise Unavailable("cli.server_not_running", home=str(folder))
+    if not running:
+        server.start()
+    try:
+        with working("cli.backing_up", target=str(target)):
+            made = back_up(server, target, product=product_version())
+    finally:
+        if not running:
+            server.stop()
+    say("cli.backed_up", target=str(target), mb=made.bytes >> 20, files=made.files, taken=made.taken_at)
+
+
+@_command("restore")
+def restore_command(
+    source: Annotated[Path, typer.Argument(help=text("cli.help.restore_source"))], home: Home = None
+) -> None:
+    folder = home_of(_settings(home))
+    if folder.is_dir() and not HomeLock(folder).is_free():
+        raise Conflict("embedded.home_not_empty", home=str(folder))
+    with working("cli.restoring", source=str(source), home=str(folder)):
+        made = restore(source, folder)
+    say("cli.restored", home=str(folder), taken=made.taken_at, files=made.files)
+
+
+def main() -> None:
+    """Entry point of `mes` and `python -m services`."""
+    app()

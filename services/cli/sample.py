@@ -1,0 +1,85 @@
+"""The first start of a sample, and its simulated machines."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import httpx
+from openpyxl import load_workbook
+
+from mes.config import Settings
+from mes.errors import Invalid, Unavailable
+from services.cli.client import do_import, read_import
+from services.cli.installation import Installation
+from services.cli.terminal import language, say, working
+from services.simulator.agent import simulate
+
+FACTOR = 60.0
+_WORKBOOKS = {"foshan": "foshan-hardware.xlsx"}
+
+
+def sample_settings(settings: Settings, installation: Installation) -> Settings:
+    """The sample's business time runs at 60 and begins where its workbook says; real use runs at 1."""
+    if installation.sample == "none":
+        return settings.model_copy(update={"clock_factor": 1.0, "clock_start": ""})
+    changes: dict[str, Any] = {}
+    if "clock_factor" not in settings.model_fields_set:
+        changes["clock_factor"] = FACTOR
+    if "clock_start" not in settings.model_fields_set:
+        with as_file(files("examples") / _WORKBOOKS[installation.sample]) as path:
+            changes["clock_start"] = business_epoch(path) or ""
+    return settings.model_copy(update=changes)
+
+
+def business_epoch(workbook: Path) -> str | None:
+    """The business time at which a workbook begins (sheet `site`, key `business_epoch`), None when it names none."""
+    book = load_workbook(workbook, read_only=True, data_only=True)
+    try:
+        if "site" not in book.sheetnames:
+            return None
+        for row in book["site"].iter_rows(values_only=True):
+            if len(row) > 1 and row[0] == "business_epoch":
+                value = row[1]
+                return value.isoformat() if isinstance(value, datetime) else str(value)
+        return None
+    finally:
+        book.close()
+
+
+async def begin(address: str, home: Path, installation: Installation) -> None:
+    """Load the sample if that did not happen yet, say that it is ready, and be its machines until cancelled."""
+    if installation.sample == "none":
+        installation.save(home)
+        say("cli.ready", address=address)
+        return
+    if not installation.loaded:
+        with working("cli.loading_sample"):
+            await _load(address, installation.sample)
+        Installation(installation.sample, loaded=True).save(home)
+    say("cli.ready", address=address)
+    await _be_the_machines(address)
+
+
+async def _load(address: str, sample: str) -> None:
+    with as_file(files("examples") / _WORKBOOKS[sample]) as path:
+        file = read_import(path)
+    headers = {"Accept-Language": language()}
+    async with httpx.AsyncClient(base_url=address, timeout=600, headers=headers) as client:
+        result = await do_import(client, file)
+    if errors := result.get("errors"):
+        raise Invalid("cli.sample_refused", field="file", count=len(errors), first=str(errors[0]))
+
+
+async def _be_the_machines(address: str) -> None:
+    stop = asyncio.Event()
+    try:
+        await simulate(address, stop=stop)
+    except asyncio.CancelledError:
+        stop.set()
+        raise
+    except httpx.HTTPError as error:
+        raise Unavailable("cli.no_answer", reason=str(error) or type(error).__name__) from error

@@ -1,0 +1,189 @@
+"""Runs services in this process until told to stop: database, migrations, HTTP, the sample, its simulated machines."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
+
+import uvicorn
+
+from mes.config import Settings
+from mes.embedded import EmbeddedServer, HomeLock, look_at
+from mes.errors import Unavailable
+from mes.front import root_app
+from mes.migrate import Target, pending, upgrade
+from mes.runtime import Runtime
+from mes.service import Service
+from services.cli.installation import announce, home_of, require_free_port, running_address, withdraw
+from services.cli.terminal import say, working
+
+T = TypeVar("T")
+
+# Called with the address once it answers; what it starts ends before the services do.
+Beside = Callable[[str], Awaitable[None]]
+
+
+@contextmanager
+def database(settings: Settings, *, join: bool = True) -> Iterator[Settings]:
+    """Settings whose database answers: as given, or the embedded server, started if no other process has it running.
+
+    Without `join` a home that another process owns is refused.
+    """
+    if settings.database_url:
+        yield settings
+        return
+    home = home_of(settings)
+    server = EmbeddedServer(home)
+    if join and not HomeLock(home).is_free() and look_at(home).pid and server.attach():
+        yield server.settings(settings)
+        return
+    with working("cli.starting_database", home=str(home)):
+        server.start()
+    try:
+        yield server.settings(settings)
+    finally:
+        with working("cli.stopping_database"):
+            server.stop()
+
+
+async def migrate(settings: Settings, services: Sequence[Service]) -> int:
+    """Bring the databases of the services up to date; how many revisions were applied."""
+    applied = 0
+    for service in services:
+        target, url = Target(service.name, service.metadata), settings.service_url(service.name)
+        if missing := await pending(target, url):
+            await upgrade(target, url)
+            applied += len(missing)
+    return applied
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: uvicorn raises them again after its end, which would skip stopping the database."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(settings: Settings, services: Sequence[Service]) -> AsyncIterator[uvicorn.Server]:
+    """Start services and HTTP; within the block they answer, and `should_exit` of the server ends them."""
+    runtime = Runtime(settings, services)
+    await runtime.start()
+    serve: asyncio.Task[None] | None = None
+    try:
+        config = uvicorn.Config(
+            root_app(runtime, manage=False),
+            host=settings.host,
+            port=settings.port,
+            access_log=False,
+            log_config=None,
+            log_level="warning",
+            lifespan="on",
+            timeout_graceful_shutdown=10,
+        )
+        server = _Server(config)
+        serve = asyncio.create_task(server.serve(), name="http")
+        while not server.started:
+            if serve.done():
+                await serve
+                raise Unavailable("cli.http_not_started", port=settings.port)
+            await asyncio.sleep(0.01)
+        yield server
+        await serve
+    finally:
+        if serve and not serve.done():
+            server.should_exit = True
+            await asyncio.gather(serve, return_exceptions=True)
+        await runtime.stop()
+
+
+def address_of(settings: Settings) -> str:
+    """The address that a person on this machine opens."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def run_until_stopped(
+    settings: Settings, services: Sequence[Service], beside: Beside | None = None, *, join: bool = False
+) -> None:
+    """Serve until Ctrl-C or SIGTERM, then stop everything, the database last. join: see `database`."""
+    require_free_port(settings.host, settings.port)
+    home = home_of(settings)
+    with database(settings, join=join) as reachable:
+        # Other commands find the first instance of a home; a further one (`serve quality`) only joins its database.
+        alone = not settings.database_url and running_address(home) is None
+        try:
+            run_async(_serve_until_stopped(reachable, services, beside, home if alone else None))
+        finally:
+            withdraw(home)
+    say("cli.stopped")
+
+
+async def _serve_until_stopped(
+    settings: Settings, services: Sequence[Service], beside: Beside | None, home: Path | None
+) -> None:
+    with working("cli.migrating"):
+        await migrate(settings, services)
+    stop = asyncio.Event()
+    with _signals(stop):
+        async with serving(settings, services) as server:
+            address = address_of(settings)
+            if home:
+                announce(home, address)
+            work = asyncio.create_task(_beside(beside, address), name="beside")
+            waits = [asyncio.create_task(stop.wait())]
+            await asyncio.wait([work, *waits], return_when=asyncio.FIRST_COMPLETED)
+            if work.done() and work.exception() is None:
+                await asyncio.wait(waits)
+            say("cli.stopping")
+            for task in [work, *waits]:
+                task.cancel()
+            ended = await asyncio.gather(work, return_exceptions=True)
+            server.should_exit = True
+        if isinstance(ended[0], Exception):
+            raise ended[0]
+
+
+async def _beside(beside: Beside | None, address: str) -> None:
+    if beside:
+        await beside(address)
+    else:
+        say("cli.ready", address=address)
+
+
+@contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM set the event; a second one ends at once. `signal.signal` works on every system."""
+    loop = asyncio.get_running_loop()
+    before = {}
+
+    def handle(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        loop.call_soon_threadsafe(stop.set)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run on uvloop where there is one."""
+    factory: Any = None
+    if sys.platform != "win32":
+        with contextlib.suppress(ImportError):
+            factory = import_module("uvloop").new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(work)
