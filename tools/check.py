@@ -35,6 +35,7 @@ def _layers() -> list[str]:
 def _migrations() -> list[str]:
     from mes.migrate import Target, drift
     from mes.testing import TestDatabases, test_server
+
     from services.cli.composition import load_services
 
     targets = {service.name: Target(service.name, service.metadata) for service in load_services()}

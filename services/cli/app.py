@@ -16,13 +16,13 @@ from typing import Annotated, Any
 
 import httpx
 import typer
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 from mes import logging as mes_logging
 from mes.config import Settings
 from mes.embedded import EmbeddedServer, HomeLock, back_up, look_at, restore
 from mes.errors import Conflict, NotFound, Unavailable
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
 from services.cli import client, terminal
 from services.cli.composition import load_services
 from services.cli.doctor import examine

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from rich.markup import escape
-from rich.table import Table
-
 from mes.config import Settings
 from mes.embedded.server import free_port
 from mes.errors import Invalid, Unavailable
 from mes.ids import new_id
+from rich.markup import escape
+from rich.table import Table
+
 from services.cli.composition import load_services
 from services.cli.installation import home_of, running_address
 from services.cli.serving import address_of, database, migrate, run_async, serving

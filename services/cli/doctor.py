@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import httpx
-
 from mes.config import Settings
 from mes.embedded import EmbeddedServer, HomeLock, find_programs, look_at, server_account
 from mes.embedded.account import blocked_at
 from mes.embedded.server import LEAST_DISK
 from mes.errors import Conflict, DomainError
 from mes.migrate import Target, pending
+
 from services.cli.composition import load_services, service_names
 from services.cli.installation import home_of, require_free_port, running_address
 

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
-
 from mes.config import Settings
 from mes.embedded import HomeLock, default_home
 from mes.errors import Conflict

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from openpyxl import load_workbook
-
 from mes.config import Settings
 from mes.errors import Invalid, Unavailable
+from openpyxl import load_workbook
+
 from services.cli.client import do_import, read_import
 from services.cli.installation import Installation
 from services.cli.terminal import language, say, working

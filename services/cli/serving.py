@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import uvicorn
-
 from mes.config import Settings
 from mes.embedded import EmbeddedServer, HomeLock, look_at
 from mes.errors import Unavailable
@@ -21,6 +20,7 @@ from mes.front import root_app
 from mes.migrate import Target, pending, upgrade
 from mes.runtime import Runtime
 from mes.service import Service
+
 from services.cli.installation import announce, home_of, require_free_port, running_address, withdraw
 from services.cli.terminal import say, working
 

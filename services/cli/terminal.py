@@ -9,11 +9,10 @@ from typing import Any
 
 import httpx
 import typer
-from rich.console import Console
-from rich.markup import escape
-
 from mes.errors import DomainError
 from mes.i18n import choose_language, t
+from rich.console import Console
+from rich.markup import escape
 
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
