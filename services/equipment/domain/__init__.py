@@ -1,0 +1,1 @@
+"""Rules and calculations of the equipment service: plain Python, no I/O."""
