@@ -27,7 +27,8 @@ class SignalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One signal of one machine. name: the counter or alarm code meant; time: the source's clock (UTC)."""
+    """One signal of one machine. name: the counter or alarm code meant; time: the source's clock (UTC).
+    equipment: whose it is, where one source speaks for several."""
 
     source: str
     session: str
@@ -36,11 +37,12 @@ class Signal:
     kind: SignalKind
     value: str = ""
     name: str = ""
+    equipment: str = ""
 
     @property
     def digest(self) -> str:
         """Hash of the content."""
-        return digest_of(self.kind, self.name, self.value)
+        return digest_of(self.kind, self.name, self.value, self.equipment)
 
     @property
     def stream(self) -> Stream:

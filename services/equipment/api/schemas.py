@@ -1,0 +1,364 @@
+"""Shapes of requests and answers. Times are UTC with zone; seconds, counts and ratios are decimal strings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from services.equipment.domain.compose import Piece, Sourced
+from services.equipment.domain.oee import Kpis, Output, Ranged, Times
+from services.equipment.domain.signals import SignalKind
+from services.equipment.models import Equipment, OverlayRow
+
+
+def plain(value: Decimal | None) -> str | None:
+    """A decimal without exponent and needless zeros, at most nine places."""
+    if value is None:
+        return None
+    shown = format(round(value, 9), "f")
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+
+def _as_text(value: Any) -> Any:
+    # Sources say numbers too; booleans stay wrong.
+    return str(value) if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else value
+
+
+Number = Annotated[Decimal, PlainSerializer(plain, return_type=str | None)]
+Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
+Said = Annotated[str, BeforeValidator(_as_text), Field(max_length=500, pattern=r"^[^\x00]*$")]
+
+
+class Strict(BaseModel):
+    """A request: unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SignalIn(Strict):
+    """A signal. seq: the source's own number within its session; name: counter or alarm code."""
+
+    equipment_id: UUID
+    source: Annotated[Text, Field(min_length=1)]
+    session: Text = ""
+    seq: Annotated[int | None, Field(ge=0, lt=2**63)] = None
+    time: AwareDatetime
+    kind: SignalKind
+    name: Text = ""
+    value: Said = ""
+
+
+class SignalsIn(Strict):
+    """A batch of at most 1,000 signals of any machines, in any order."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "signals": [
+                        {
+                            "equipment_id": "0198c1f0-0000-7000-8000-000000000001", "source": "plc-1",
+                            "session": "2026-11-23", "seq": 17, "time": "2026-11-23T08:00:00Z", "kind": "state",
+                            "value": "EXECUTE",
+                        }
+                    ]
+                }
+            ]
+        },
+    )  # fmt: skip
+    signals: Annotated[list[SignalIn], Field(min_length=1, max_length=1000)]
+
+
+class SignalsOut(BaseModel):
+    """accepted: new ones; duplicates: known before."""
+
+    accepted: int
+    duplicates: int
+
+
+class EquipmentOut(BaseModel):
+    """A machine and its current state. age_s: seconds since its last signal, null where it never gave one."""
+
+    equipment_id: UUID
+    no: str
+    name: dict[str, str]
+    work_centre_id: UUID | None
+    is_networked: bool
+    mapping: str
+    category: str
+    native: str
+    reason: str
+    source: str
+    since: datetime | None
+    last_signal_at: datetime | None
+    age_s: Number | None
+
+    @staticmethod
+    def of(row: Equipment, now: datetime) -> EquipmentOut:
+        seen = datetime.fromisoformat(row.fold["seen"]) if row.fold and row.fold["seen"] else None
+        age = Decimal(str((now - seen).total_seconds())) if seen else None
+        return EquipmentOut(
+            equipment_id=row.id, no=row.no, name={"zh": row.name_zh, "en": row.name_en},
+            work_centre_id=row.work_centre_id, is_networked=row.is_networked, mapping=row.mapping,
+            category=row.category, native=row.native, reason=row.reason, source=row.source, since=row.since,
+            last_signal_at=seen, age_s=age,
+        )  # fmt: skip
+
+
+class RawOut(BaseModel):
+    """An interval as the source said it. mapping: version that gave the category."""
+
+    interval_id: str
+    start: datetime
+    end: datetime
+    category: str
+    native: str
+    mapping: int
+    clamped: bool
+    source: str
+
+    @staticmethod
+    def of(each: Sourced) -> RawOut:
+        part = each.interval
+        return RawOut(
+            interval_id=each.id, start=part.start, end=part.end, category=part.category, native=part.native,
+            mapping=part.mapping, clamped=part.clamped, source=each.source,
+        )  # fmt: skip
+
+
+class PieceOut(BaseModel):
+    """An interval of the composed timeline. ids: raw intervals, runs and what people laid over them."""
+
+    start: datetime
+    end: datetime
+    seconds: Number
+    category: str
+    raw_category: str
+    native: str
+    reason: str
+    source: str
+    planned: bool
+    outside_planned: bool
+    clamped: bool
+    auto_closed: bool
+    shift: str
+    production_date: str
+    order_ids: list[str]
+    ids: list[str]
+
+    @staticmethod
+    def of(each: Piece) -> PieceOut:
+        return PieceOut(
+            start=each.start, end=each.end, seconds=Decimal(str((each.end - each.start).total_seconds())),
+            category=each.category, raw_category=each.raw, native=each.native, reason=each.reason, source=each.source,
+            planned=each.planned, outside_planned=each.outside_planned, clamped=each.clamped,
+            auto_closed=each.auto_closed, shift=each.shift, production_date=each.production_date,
+            order_ids=sorted(str(order) for order in each.orders), ids=list(each.ids),
+        )  # fmt: skip
+
+
+class TimelineOut(BaseModel):
+    """raw: what the source said; intervals: with calendar and people; by_shift: the same, cut at borders of shifts."""
+
+    equipment_id: UUID
+    start: datetime
+    end: datetime
+    raw: list[RawOut]
+    intervals: list[PieceOut]
+    by_shift: list[PieceOut]
+    counts: dict[str, Number]
+
+
+class RangeOut(BaseModel):
+    """value: null while low and high differ, because there is time without data."""
+
+    value: Number | None
+    low: Number | None
+    high: Number | None
+
+    @staticmethod
+    def of(each: Ranged) -> RangeOut:
+        return RangeOut(value=each.value, low=each.low, high=each.high)
+
+
+_TIMES = (
+    "apt", "aust", "adet", "adot", "aupt", "aubt", "pbt", "pot", "planned_down", "unknown", "bridged",
+    "production_outside", "unplanned_down", "calendar", "aoet",
+)  # fmt: skip
+_MADE = ("produced", "good", "scrap", "rework", "standard_produced", "standard_good", "without_standard")
+
+
+class KpisOut(BaseModel):
+    """Key figures; null is unknown. times in seconds, quantities in pieces, ratios as fractions of one."""
+
+    availability: RangeOut
+    effectiveness: RangeOut
+    quality: Number | None
+    oee: Number | None
+    plain_quality: Number | None
+    nee: Number | None
+    teep: Number | None
+    figures: dict[str, Number | None]
+    flags: list[str]
+    failures: int
+    times: dict[str, Number]
+    quantities: dict[str, Number]
+
+    @staticmethod
+    def of(each: Kpis, times: Times, made: Output) -> KpisOut:
+        figures: Mapping[str, Decimal | None] = each.figures
+        return KpisOut(
+            availability=RangeOut.of(each.availability), effectiveness=RangeOut.of(each.effectiveness),
+            quality=each.quality, oee=each.oee, plain_quality=each.plain_quality, nee=each.nee, teep=each.teep,
+            figures=dict(figures), flags=list(each.flags), failures=times.failures,
+            times={name: getattr(times, name) for name in _TIMES},
+            quantities={name: getattr(made, name) for name in _MADE},
+        )  # fmt: skip
+
+
+class ReportOut(BaseModel):
+    """A report that is in the figures."""
+
+    report_id: UUID
+    good: Number
+    scrap: Number
+    rework: Number
+    run_s_per_unit: Number | None
+    occurred_at: datetime | None
+
+
+class OeeLine(BaseModel):
+    """One machine's part, with everything that it is made of."""
+
+    equipment_id: UUID
+    no: str
+    kpis: KpisOut
+    intervals: list[PieceOut]
+    interval_ids: list[str]
+    reports: list[ReportOut]
+    report_ids: list[UUID]
+
+
+class OeeOut(BaseModel):
+    """Figures by the edition named: ratios of the sums over all machines, never averages of ratios."""
+
+    edition: str
+    start: datetime
+    end: datetime
+    order_id: UUID | None
+    shift: str
+    production_date: date | None
+    total: KpisOut
+    by_equipment: list[OeeLine]
+
+
+class StopIn(Strict):
+    """A stop told by hand; without `end` it lasts until production goes on."""
+
+    start: AwareDatetime
+    end: AwareDatetime | None = None
+    reason: Text = ""
+    category: Text = ""
+    worker: Text = ""
+
+
+class EndIn(Strict):
+    """When the stop ended."""
+
+    end: AwareDatetime
+
+
+class ReasonIn(Strict):
+    """The reason of the stops in [start, end)."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+    reason: Text
+
+
+class ReclassifyIn(Strict):
+    """[start, end) was of this category."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+    category: Text
+    reason: Text = ""
+
+
+class SplitIn(Strict):
+    """Where to cut."""
+
+    at: AwareDatetime
+
+
+class OverlayOut(BaseModel):
+    """Something that a person said, with who and when."""
+
+    overlay_id: UUID
+    equipment_id: UUID
+    kind: str
+    start: datetime
+    end: datetime | None
+    category: str | None
+    reason: str
+    by: str
+    at: datetime
+    auto_closed: bool
+
+    @staticmethod
+    def of(row: OverlayRow) -> OverlayOut:
+        return OverlayOut(
+            overlay_id=row.id, equipment_id=row.equipment_id, kind=row.kind, start=row.start_at, end=row.end_at,
+            category=row.category, reason=row.reason, by=row.by, at=row.at, auto_closed=row.auto_closed,
+        )  # fmt: skip
+
+
+class AlarmOut(BaseModel):
+    """An alarm; active and acknowledged are independent of each other."""
+
+    alarm_id: UUID
+    equipment_id: UUID
+    code: str
+    message: str
+    active: bool
+    acknowledged: bool
+    raised_at: datetime
+    changed_at: datetime
+
+
+class LossOut(BaseModel):
+    """Time lost to one category and reason; share: of all losses; cumulative: with all larger ones."""
+
+    category: str
+    reason: str
+    seconds: Number
+    share: Number
+    cumulative: Number
+    interval_ids: list[str]
+
+
+class MappingIn(Strict):
+    """The next version of a mapping: native value to category."""
+
+    words: dict[str, str]
+    valid_from: AwareDatetime | None = None
+
+
+class MappingOut(BaseModel):
+    """One version of a mapping."""
+
+    name: str
+    version: int
+    valid_from: datetime
+    words: dict[str, str]
+
+
+def utc(moment: datetime) -> datetime:
+    """The same moment in UTC."""
+    return moment.astimezone(UTC)

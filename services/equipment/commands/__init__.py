@@ -1,0 +1,1 @@
+"""Use cases that change something: signals taken in, what people say, what other services tell."""

@@ -1,0 +1,1 @@
+"""Reads: timelines, current states, key figures, alarms."""
