@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from services.simulator.domain import Happening, Kind
+
+_BEAT = timedelta(minutes=5)
 
 # The words of each kind of source for what it is doing; the receiver maps them to categories.
 _SAYS: dict[str, dict[str, str]] = {
@@ -45,6 +47,7 @@ class Controller:
     session: str
     seq: int = 0
     waiting: list[dict[str, Any]] = field(default_factory=list)
+    last: datetime | None = None
 
     def say(self, happenings: Iterable[Happening]) -> None:
         """Turn what happened into signals that wait to be sent."""
@@ -55,8 +58,18 @@ class Controller:
             elif each.kind is Kind.COUNT:
                 self._add(each.at, "counter", str(each.counter))
 
+    def beat(self, until: datetime) -> None:
+        """Show that it is alive while it has nothing to say, as often as every source should."""
+        while self.last is not None and until - self.last > _BEAT:
+            self._put(self.last + _BEAT, "heartbeat", "")
+
     def _add(self, at: datetime, kind: str, value: str) -> None:
+        self.beat(at)
+        self._put(at, kind, value)
+
+    def _put(self, at: datetime, kind: str, value: str) -> None:
         self.seq += 1
+        self.last = at
         self.waiting.append(
             {
                 "equipment_id": self.equipment_id,

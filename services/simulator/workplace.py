@@ -55,6 +55,8 @@ class Workplace:
     def move_on(self, now: datetime) -> None:
         """Let the machine work until now, and remember what happened."""
         self._note(self.machine.advance(now))
+        if self.controller:
+            self.controller.beat(now)
 
     def _note(self, happened: Sequence[Happening]) -> None:
         if self.controller:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -11,12 +11,15 @@ from mes import outbox
 from mes.context import Context
 from mes.errors import NotFound
 from mes.events.v1 import common_pb2, equipment_pb2
-from sqlalchemy import or_, select
+from sqlalchemy import false, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.equipment.domain.compose import OverlayKind, stop_end
+from services.equipment.domain.compose import SUSTAINED, OverlayKind, Piece, stop_end
 from services.equipment.models import Equipment, OverlayRow
 from services.equipment.models.layers import base_of, current_piece
+
+
+_NEAR, _FAR = timedelta(minutes=10), timedelta(hours=24)
 
 
 def stamp(moment: datetime) -> Timestamp:
@@ -46,14 +49,15 @@ async def locked_one(session: AsyncSession, ctx: Context, equipment_id: UUID) ->
     return found
 
 
-async def settle_stops(session: AsyncSession, ctx: Context, equipment: Equipment) -> None:
-    """End the open stops that sustained production ended; late data may also move or undo such an end."""
+async def settle_stops(session: AsyncSession, ctx: Context, equipment: Equipment, changed: datetime | None) -> None:
+    """End the open stops that sustained production ended; what changed from `changed` on may move or undo an end."""
+    ended = OverlayRow.auto_closed & (OverlayRow.end_at > changed - SUSTAINED) if changed else false()
     rows = await session.scalars(
         select(OverlayRow)
         .where(
             OverlayRow.equipment_id == equipment.id,
             OverlayRow.kind == OverlayKind.MANUAL_STOP,
-            or_(OverlayRow.end_at.is_(None), OverlayRow.auto_closed),
+            or_(OverlayRow.end_at.is_(None), ended),
             OverlayRow.start_at <= ctx.now,
         )
         .order_by(OverlayRow.start_at.desc())
@@ -65,18 +69,24 @@ async def settle_stops(session: AsyncSession, ctx: Context, equipment: Equipment
         row.auto_closed = row.end_at is not None
 
 
-async def refresh(session: AsyncSession, ctx: Context, equipment: Equipment) -> bool:
-    """Bring the stored current state up to now, and announce it if category or reason changed; whether it did."""
+async def refresh(session: AsyncSession, ctx: Context, equipment: Equipment, changed: datetime | None = None) -> bool:
+    """Bring the stored current state up to now, and announce it if category or reason changed; whether it did.
+
+    changed: from when on the machine's own timeline may have changed.
+    """
     await session.flush()
-    await settle_stops(session, ctx, equipment)
+    await settle_stops(session, ctx, equipment, changed)
     await session.flush()
-    piece = await current_piece(session, equipment, ctx.now)
+    piece, since = await _now(session, ctx, equipment, changed)
     before, reason = equipment.category, equipment.reason
     equipment.native, equipment.source = piece.native, piece.source
-    if (before, reason) == (piece.category.value, piece.reason) and equipment.since is not None:
+    first = equipment.since is None
+    start = equipment.since
+    if since is not None or start is None or before != piece.category.value:
+        start = since or piece.start
+    equipment.since = start
+    if (before, reason) == (piece.category.value, piece.reason) and not first:
         return False
-    if before != piece.category.value or equipment.since is None:
-        equipment.since = piece.start
     equipment.category, equipment.reason = piece.category.value, piece.reason
     event = equipment_pb2.EquipmentStateChanged(
         equipment_id=str(equipment.id),
@@ -84,11 +94,22 @@ async def refresh(session: AsyncSession, ctx: Context, equipment: Equipment) -> 
         from_category=before,
         native=equipment.native,
         reason=equipment.reason,
-        since=stamp(equipment.since),
+        since=stamp(start),
         source=equipment.source,
     )
     outbox.publish(session, ctx, event, key=equipment.id)
     return True
+
+
+async def _now(
+    session: AsyncSession, ctx: Context, equipment: Equipment, changed: datetime | None
+) -> tuple[Piece, datetime | None]:
+    """The current piece and its start; further back is looked only when the start that is stored may be wrong."""
+    piece, since = await current_piece(session, equipment, ctx.now, _NEAR)
+    moved = changed is not None and equipment.since is not None and changed <= equipment.since
+    if since is None and (moved or piece.category.value != equipment.category or equipment.since is None):
+        return await current_piece(session, equipment, ctx.now, _FAR)
+    return piece, since
 
 
 def announce_correction(

@@ -117,7 +117,7 @@ async def put_run(session: AsyncSession, ctx: Context, event: order_pb2.RunOpene
     equipment = (await locked(session, ctx, [equipment_id])).get(equipment_id)
     await _put(session, RunRow, values)
     if equipment is not None:
-        await refresh(session, ctx, equipment)
+        await refresh(session, ctx, equipment, _time(event.started_at))
 
 
 async def put_job(session: AsyncSession, ctx: Context, job: order_pb2.Job) -> None:

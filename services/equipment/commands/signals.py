@@ -81,7 +81,7 @@ async def take_signals(session: AsyncSession, ctx: Context, batch: Sequence[Inco
         equipment = machines[equipment_id]
         await fold_in(session, ctx, equipment, signals)
         await take_alarms(session, ctx, equipment, [each for each in signals if each.kind is SignalKind.ALARM])
-        await refresh(session, ctx, equipment)
+        await refresh(session, ctx, equipment, min(each.time for each in signals))
     return Taken(len(fresh), len(batch) - len(fresh))
 
 

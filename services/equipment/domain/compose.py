@@ -12,11 +12,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TypeVar
 from uuid import UUID
 
 from services.equipment.domain.shifts import ShiftInstance, Span, union
 from services.equipment.domain.states import Category
 from services.equipment.domain.timeline import Interval
+
+_T = TypeVar("_T")
 
 SUSTAINED = timedelta(seconds=60)
 
@@ -128,8 +131,8 @@ def from_runs(runs: Iterable[Run], known_since: datetime, until: datetime) -> li
         borders |= {each.start, min(each.end or until, until)}
     moments = sorted(each for each in borders if each <= until)
     found: list[Sourced] = []
-    for start, end in itertools.pairwise(moments):
-        going = [run for run in members if run.start <= start and (run.end is None or run.end > start)]
+    spans = [(run.start, run.end or until) for run in members]
+    for (start, end), going in zip(itertools.pairwise(moments), _covering(spans, members, moments), strict=True):
         if not going and start < known_since:
             continue
         if not going:
@@ -189,11 +192,20 @@ def compose(start: datetime, end: datetime, layers: Layers) -> list[Piece]:
     starts = [each.interval.start for each in base]
     overlays = sorted(layers.overlays, key=lambda each: (each.at, each.id))
     splits = {each.start for each in overlays if each.kind is OverlayKind.SPLIT}
+    planned = layers.planned or ()
+    covers = zip(
+        _covering([(each.start, each.end) for each in planned], planned, borders),
+        _covering([(each.span.start, each.span.end) for each in layers.occupied], layers.occupied, borders),
+        _covering([(each.start, each.end or end) for each in overlays], overlays, borders),
+        strict=True,
+    )
     pieces: list[Piece] = []
-    for left, right in itertools.pairwise(borders):
+    for (left, right), (in_plan, inside, laid) in zip(itertools.pairwise(borders), covers, strict=True):
         place = bisect_right(starts, left) - 1
         under = base[place] if place >= 0 and base[place].interval.end > left else None
-        piece = _piece(left, right, under, layers, overlays)
+        piece = _piece(left, right, under, None if layers.planned is None else bool(in_plan), inside)
+        for overlay in laid:
+            piece = _laid(piece, overlay)
         if pieces and left not in splits and _same(pieces[-1], piece):
             pieces[-1] = replace(pieces[-1], end=right, ids=tuple(dict.fromkeys((*pieces[-1].ids, *piece.ids))))
         else:
@@ -212,27 +224,40 @@ def _borders(start: datetime, end: datetime, layers: Layers) -> list[datetime]:
     return sorted(each for each in found if start <= each <= end)
 
 
-def _piece(start: datetime, end: datetime, under: Sourced | None, layers: Layers, overlays: Sequence[Overlay]) -> Piece:
+def _covering(
+    spans: Sequence[tuple[datetime, datetime]], members: Sequence[_T], moments: Sequence[datetime]
+) -> list[list[_T]]:
+    """The members that cover each stretch between two neighbouring moments, in the members' order. One sweep."""
+    waiting = sorted(range(len(members)), key=lambda index: spans[index][0], reverse=True)
+    active: list[int] = []
+    found: list[list[_T]] = []
+    for moment in moments[:-1]:
+        while waiting and spans[waiting[-1]][0] <= moment:
+            active.append(waiting.pop())
+        active = sorted(index for index in active if spans[index][1] > moment)
+        found.append([members[index] for index in active])
+    return found
+
+
+def _piece(
+    start: datetime, end: datetime, under: Sourced | None, in_plan: bool | None, inside: Sequence[Occupied]
+) -> Piece:
+    """A stretch below all overlays. in_plan None: there is no calendar."""
     raw = under.interval.category if under else Category.UNKNOWN
-    planned = layers.planned is None or any(span.start <= start < span.end for span in layers.planned)
+    planned = in_plan is not False
     piece = Piece(
         start,
         end,
-        _scheduled(raw, planned, layers.planned is not None),
+        _scheduled(raw, planned, in_plan is not None),
         raw,
         native=under.interval.native if under else "",
         source=under.source if under else "timeout",
         planned=planned,
         clamped=under.interval.clamped if under else False,
         ids=(under.id,) if under else (),
-        orders=frozenset(each.order for each in layers.occupied if each.span.start <= start < each.span.end),
+        orders=frozenset(each.order for each in inside),
     )
-    if piece.category is not raw:
-        piece = replace(piece, source="calendar")
-    for overlay in overlays:
-        if overlay.kind is not OverlayKind.SPLIT and overlay.start <= start and (overlay.end or end) > start:
-            piece = _laid(piece, overlay)
-    return piece
+    return piece if piece.category is raw else replace(piece, source="calendar")
 
 
 def _scheduled(raw: Category, planned: bool, has_calendar: bool) -> Category:

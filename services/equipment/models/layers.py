@@ -139,7 +139,9 @@ async def base_of(session: AsyncSession, equipment: Equipment, start: datetime, 
     """What the machine itself, or for want of signals its runs, say in [start, end)."""
     if has_signals(equipment, checkpoint.load(equipment.fold)):
         return await signal_base(session, equipment, start, end)
-    return from_runs(await runs_of(session, equipment, start, end), equipment.known_since, end)
+    runs = await runs_of(session, equipment, start, end)
+    lasting = [each for each in runs if each.end is None or each.end > start]
+    return from_runs(lasting, max(equipment.known_since, start), end)
 
 
 def overlay_of(row: OverlayRow) -> Overlay:
@@ -192,10 +194,24 @@ async def pieces_of(
     return compose(start, end, await layers_of(session, equipment, start, end, calendar))
 
 
-async def current_piece(session: AsyncSession, equipment: Equipment, now: datetime) -> Piece:
-    """What the machine is at now; its start is looked for in the last 24 hours."""
-    pieces: Sequence[Piece] = await pieces_of(session, equipment, now - timedelta(hours=24), now + INSTANT)
-    return pieces[-1]
+async def current_piece(
+    session: AsyncSession, equipment: Equipment, now: datetime, lookback: timedelta
+) -> tuple[Piece, datetime | None]:
+    """What the machine is at now, and since when in this category: None when that is before the lookback."""
+    start, end = now - lookback, now + INSTANT
+    calendar = await calendar_of(session, equipment)
+    layers = Layers(
+        await base_of(session, equipment, start, end),
+        await overlays_of(session, equipment, start, end),
+        calendar.planned(start, end) if calendar else None,
+    )
+    pieces: Sequence[Piece] = compose(start, end, layers)
+    since = pieces[-1].start
+    for each in reversed(pieces):
+        if each.category is not pieces[-1].category:
+            break
+        since = each.start
+    return pieces[-1], since if since > start else None
 
 
 async def steps_of(session: AsyncSession, equipment: Equipment, start: datetime, end: datetime) -> list[CounterStep]:
