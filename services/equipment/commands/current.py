@@ -18,7 +18,6 @@ from services.equipment.domain.compose import SUSTAINED, OverlayKind, Piece, sto
 from services.equipment.models import Equipment, OverlayRow
 from services.equipment.models.layers import base_of, current_piece
 
-
 _NEAR, _FAR = timedelta(minutes=10), timedelta(hours=24)
 
 
