@@ -1,0 +1,206 @@
+"""What an engine gets: a scheduling problem, complete in itself.
+
+All times are whole seconds from `Problem.origin`, all spans whole seconds, intervals half-open. Ids are opaque text.
+Nothing here reads a clock; the same problem and settings give the same plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+ANY = "*"
+"""A setup family that matches every family in a row of the setup matrix."""
+
+
+class Fixing(StrEnum):
+    """How far an operation is still free.
+
+    FREE: machine and time are open. PINNED: machine and earliest start were chosen by a person and hold.
+    FROZEN: inside the frozen zone; machine and times stand. RUNNING: begun; machine stands, `end` follows from what
+    remains. DONE: over; only its end matters to those that follow.
+    """
+
+    FREE = "free"
+    PINNED = "pinned"
+    FROZEN = "frozen"
+    RUNNING = "running"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A resource that does one operation at a time.
+
+    windows: working time, sorted, disjoint; None: always. After the last window's end (`Problem.horizon`) it is taken
+    to work around the clock, so that a plan always exists. available_from: not before (it is down until then).
+    setup_class: name of the setup matrix it follows. initial_family: what it is set up for at the start, "" unknown.
+    """
+
+    id: str
+    windows: Sequence[tuple[int, int]] | None = None
+    available_from: int = 0
+    setup_class: str = ""
+    initial_family: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetupRow:
+    """A row of a setup matrix; families may be ANY. Of the rows that match, the one with the lowest priority holds."""
+
+    from_family: str
+    to_family: str
+    seconds: int
+    cost: int = 0
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A way to do an operation: on this machine in so many seconds of working time.
+
+    setup_s holds where the machine's setup matrix has no row that matches. preference: 1 is the best.
+    """
+
+    machine: str
+    seconds: int
+    setup_s: int = 0
+    preference: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Predecessor:
+    """An operation that comes before, and how long after it this one may begin.
+
+    lag_s: after its end (queue and move; runs around the clock). overlap_s: None, or this one may begin so many working
+    seconds after the start of the predecessor (first transfer batch), and then cannot end before its end plus `tail_s`.
+    """
+
+    operation: str
+    lag_s: int = 0
+    overlap_s: int | None = None
+    tail_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation (job) to be planned.
+
+    alternatives: empty for an outside operation, which needs `outside_s` around the clock and no machine.
+    family: setup family, "" = none (always its own setup_s). interruptible: may pause outside working time; otherwise
+    setup and run must fit into one window, or - if no window of any length can hold it - it is treated as interruptible.
+    release: not before. For everything but FREE: machine (if any), setup_start, start and end say where it stands;
+    for PINNED start is the earliest allowed start.
+    """
+
+    id: str
+    order: str
+    alternatives: Sequence[Alternative] = ()
+    predecessors: Sequence[Predecessor] = ()
+    family: str = ""
+    release: int = 0
+    interruptible: bool = True
+    outside_s: int = 0
+    fixing: Fixing = Fixing.FREE
+    machine: str = ""
+    setup_start: int = 0
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Whose end counts. due: None = no date. weight: of a second's tardiness (priority 1 -> 16 ... 5-9 -> 1).
+
+    hard: missing the date is a missed hard deadline.
+    """
+
+    id: str
+    due: int | None = None
+    weight: int = 1
+    hard: bool = False
+    release: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Where a plan puts an operation. machine is "" for outside operations.
+
+    cause says why it does not begin earlier: predecessor, equipment (busy), setup, calendar, release, pinned, running,
+    frozen, none; cause_ref the operation that it waits for. rank: its place on the machine, from 1. slack_s: by how much
+    it may slip before its order is late (negative: late already); None without a due date.
+    """
+
+    operation: str
+    machine: str
+    setup_start: int
+    start: int
+    end: int
+    cause: str = "none"
+    cause_ref: str = ""
+    rank: int = 0
+    slack_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A whole problem. now: nothing that is not begun may begin before. horizon: where calendars end.
+
+    setups: setup class -> its matrix. current: the plan that stands (stability is measured against it; a replan starts
+    from it), by operation id.
+    """
+
+    origin: datetime
+    now: int
+    horizon: int
+    machines: Sequence[Machine]
+    orders: Sequence[Order]
+    operations: Sequence[Operation]
+    setups: Mapping[str, Sequence[SetupRow]] = field(default_factory=dict)
+    current: Mapping[str, Planned] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Parts of the objective in their strict order; less is better. Seconds, but for missed (orders) and cost.
+
+    missed: hard deadlines missed. tardiness: sum of weight x seconds late. moved: seconds that starts moved against the
+    current plan, plus `Problem`-wide penalty for changed machines. changeover: setup seconds. flow: sum of order ends.
+    """
+
+    missed: int
+    tardiness: int
+    moved: int
+    changeover: int
+    flow: int
+
+    def key(self) -> tuple[int, int, int, int, int]:
+        """For comparing two plans."""
+        return (self.missed, self.tardiness, self.moved, self.changeover, self.flow)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an engine answers. solver: "rule:ATCS", "cp-sat", ...; status: Optimal or Feasible.
+
+    bound: a proven lower bound of the weighted tardiness, None without one. rules: score of each rule that was tried.
+    beyond_horizon: some operation lies where calendars had ended.
+    """
+
+    operations: Sequence[Planned]
+    score: Score
+    solver: str
+    status: str
+    bound: int | None = None
+    rules: Mapping[str, Score] = field(default_factory=dict)
+    beyond_horizon: bool = False
+
+
+class Infeasible(Exception):
+    """No plan exists. conflicts: (operation or order id, code of the reason, its parameters)."""
+
+    def __init__(self, conflicts: Sequence[tuple[str, str, Mapping[str, str]]]) -> None:
+        super().__init__(f"{len(conflicts)} conflicts: {conflicts[:3]}")
+        self.conflicts = tuple(conflicts)
