@@ -90,7 +90,7 @@ class Operation:
 
     alternatives: empty for an outside operation, which needs `outside_s` around the clock and no machine.
     family: setup family, "" = none (always its own setup_s). interruptible: may pause outside working time; otherwise
-    setup and run must fit into one window, or - if no window of any length can hold it - it is treated as interruptible.
+    the run must fit into one window, or - if no window can hold it - it is treated as interruptible.
     release: not before. For everything but FREE: machine (if any), setup_start, start and end say where it stands;
     for PINNED start is the earliest allowed start.
     """
@@ -129,8 +129,8 @@ class Planned:
     """Where a plan puts an operation. machine is "" for outside operations.
 
     cause says why it does not begin earlier: predecessor, equipment (busy), setup, calendar, release, pinned, running,
-    frozen, none; cause_ref the operation that it waits for. rank: its place on the machine, from 1. slack_s: by how much
-    it may slip before its order is late (negative: late already); None without a due date.
+    frozen, none; cause_ref the operation that it waits for. rank: its place on the machine, from 1. slack_s: by how
+    much it may slip before its order is late (negative: late already); None without a due date.
     """
 
     operation: str
