@@ -19,8 +19,10 @@ import asyncpg
 from google.protobuf.message import Message
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mes import logging as mes_logging
 from mes import metrics, outbox
 from mes.bus import Fenced, Received, Subscription
 from mes.context import Context
@@ -106,13 +108,15 @@ _PARK = text(
 
 
 def _is_transient(error: BaseException) -> bool:
-    """Whether trying again without change can help: connection lost, deadlock, serialisation failure, shutdown."""
-    if isinstance(error, OSError | TimeoutError | InterfaceError | OperationalError | asyncpg.InterfaceError):
-        return True
+    """Whether trying again without change can help: connection lost, deadlock, no free connection, shutdown."""
     if isinstance(error, DBAPIError):
+        # asyncpg counts a value that does not fit its column as an error of the interface; it never will fit.
+        if isinstance(getattr(error.orig, "__cause__", None), ValueError):
+            return False
         state = getattr(error.orig, "sqlstate", None) or ""
-        return error.connection_invalidated or state[:2] in {"08", "40", "53", "57"}
-    return False
+        lost = isinstance(error, InterfaceError | OperationalError) or error.connection_invalidated
+        return lost or state[:2] in {"08", "40", "53", "57"} or state == "55P03"
+    return isinstance(error, OSError | TimeoutError | PoolTimeout | asyncpg.InterfaceError)
 
 
 class ConsumerLoop:
@@ -214,6 +218,7 @@ class ConsumerLoop:
             causation_id=str(meta.event_id),
             traceparent=meta.traceparent,
         )
+        mes_logging.traceparent.set(meta.traceparent)
         event: Message | None = None
         known = self._consumers.handlers.get(meta.type)
         if known is not None:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import logging
+import re
+import secrets
 import sys
 from contextvars import ContextVar
 
 from pythonjsonlogger.json import JsonFormatter
 
 traceparent: ContextVar[str] = ContextVar("traceparent", default="")
+
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def continued(incoming: str) -> str:
+    """The W3C trace context that came in, or a new one where none did."""
+    return incoming if _TRACEPARENT.fullmatch(incoming) else f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 
 class _Trace(logging.Filter):
