@@ -18,7 +18,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from random import Random
 
 from mes.embedded import EmbeddedServer, look_at
 
@@ -42,7 +41,7 @@ def run_campaign(product: Product, folder: Path, kills: int, seed: int) -> Outco
     home.chmod(0o711)
     victim = Victim(product.module, product.arguments, home, free_port(), folder / "output.log", product.env)
     try:
-        outcome = asyncio.run(Campaign(product, victim, folder, Random(seed)).run(kills))
+        outcome = asyncio.run(Campaign(product, victim, folder, seed).run(kills))
     finally:
         if look_at(home).pid:
             server = EmbeddedServer(home)

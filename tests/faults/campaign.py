@@ -63,17 +63,18 @@ class Outcome:
 class Campaign:
     """Kills one product so many times under the work of a client outside."""
 
-    def __init__(self, product: Product, victim: Victim, folder: Path, random: Random) -> None:
+    def __init__(self, product: Product, victim: Victim, folder: Path, seed: int) -> None:
         self._product = product
         self._victim = victim
-        self._random = random
+        # Apart, so that the kills of a seed do not depend on how far the work came.
+        self._random, self._work_random = Random(f"kills {seed}"), Random(f"work {seed}")
         self._history = History(folder / "history.jsonl")
         self._outcome = Outcome()
 
     async def run(self, kills: int) -> Outcome:
         """Work and kill; the outcome is counted after a clean stop."""
         began = time.monotonic()
-        workload = self._product.workload(self._random)
+        workload = self._product.workload(self._work_random)
         try:
             await self._start()
             timeout = httpx.Timeout(20, connect=2)
