@@ -109,6 +109,9 @@ class Model:
         self.orders = list(orders.values())
         at = {each.id: number for number, each in enumerate(self.orders)}
         self.order_of = [at[each.order] for each in self.operations]
+        self.operations_of: list[list[int]] = [[] for _ in self.orders]
+        for number, order in enumerate(self.order_of):
+            self.operations_of[order].append(number)
         self.dated = any(each.due is not None for each in self.orders)
         if len(self.index) < len(self.operations):
             seen: set[str] = set()
