@@ -131,7 +131,8 @@ class Model:
         self.after: list[list[int]] = [[] for _ in self.operations]
         for at, operation in enumerate(self.operations):
             links = []
-            for each in operation.predecessors:
+            # What is fixed waits for nobody: it stands where it stands.
+            for each in () if self.fixed[at] else operation.predecessors:
                 if (found := self.index.get(each.operation)) is None:
                     continue
                 links.append(Link(found, each.lag_s, -1 if each.overlap_s is None else each.overlap_s, each.tail_s))
