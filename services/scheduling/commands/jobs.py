@@ -61,7 +61,7 @@ async def put_order(session: AsyncSession, ctx: Context, order: order_pb2.Order)
     """An order was made, changed, or is in another state; what its jobs make of it they tell themselves."""
     values = _order_row(ctx, order)
     columns = table_of(Order).c
-    known = (await session.execute(select(columns).where(columns.id == values["id"]))).first()
+    known = (await session.execute(select(table_of(Order)).where(columns.id == values["id"]))).first()
     if known is not None and known.version > values["version"]:
         return
     await session.execute(_PUT_ORDER, values)

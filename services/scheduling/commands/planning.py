@@ -12,18 +12,21 @@ from uuid import UUID
 from mes import outbox
 from mes.context import Context
 from mes.events.v1 import scheduling_pb2
-from sqlalchemy import delete, func, or_, select, text, update
+from sqlalchemy import Uuid, all_, delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.scheduling.commands.publishing import Result, publish
 from services.scheduling.domain import differences
-from services.scheduling.domain.changes import Why
+from services.scheduling.domain.changes import FORCING, Why
 from services.scheduling.domain.exclusion import Reason
 from services.scheduling.domain.facts import BEGUN, OVER, OrderFacts, Placed, Shop
 from services.scheduling.models import Planning, PlanningSettings, ScheduleRun, Unplanned
 from services.scheduling.queries.shop import placed
 from services.scheduling.solver.problem import Operation, Plan, Planned, Problem
 
+# The reason of a run whose reasons a stop swallowed.
+RESTART = "restart"
 # Orders to which nothing is promised any more.
 _ENDED_ORDERS = frozenset({"Completed", "Closed", "Cancelled", "Aborted", "Rejected", "Superseded"})
 _STATES = text("SELECT id, state, equipment_id FROM job WHERE id = ANY(CAST(:ids AS uuid[]))")
@@ -98,7 +101,7 @@ async def take(session: AsyncSession, ctx: Context) -> Ticket | None:
     drifted = planning.drift_due is not None and planning.drift_due <= ctx.now
     if planning.requested <= planning.planned and not drifted:
         return None
-    reasons = [*planning.reasons, *([Why.DRIFT.value] if drifted else [])] or ["restart"]
+    reasons = [*planning.reasons, *([Why.DRIFT.value] if drifted else [])] or [RESTART]
     planning.reasons, planning.drift_due = [], None
     settings = await settings_of(session, ctx.site_id)
     last = await session.scalar(select(func.max(ScheduleRun.no)).where(ScheduleRun.site_id == ctx.site_id))
@@ -108,13 +111,8 @@ async def take(session: AsyncSession, ctx: Context) -> Ticket | None:
         solver="", score={}, rules={}, conflicts=[], reason="", seconds=0.0, started_at=ctx.now,
     )  # fmt: skip
     session.add(run)
-    forced = planning.version_id is None or any(why not in _AT_LEISURE for why in reasons)
+    forced = planning.version_id is None or any(why in FORCING or why == RESTART for why in reasons)
     return Ticket(planning.requested, run.id, reasons, forced, settings)
-
-
-_AT_LEISURE = frozenset(
-    {Why.ORDER_CHANGED.value, Why.EQUIPMENT_BACK.value, Why.SETTINGS.value, Why.REQUESTED.value, Why.DRIFT.value}
-)
 
 
 def _as_json(settings: PlanningSettings) -> dict[str, Any]:
@@ -123,6 +121,14 @@ def _as_json(settings: PlanningSettings) -> dict[str, Any]:
         "stability_threshold_s": settings.stability_threshold_s, "repair_estimate_s": settings.repair_estimate_s,
         "drift_threshold_s": settings.drift_threshold_s,
     }  # fmt: skip
+
+
+async def drop(session: AsyncSession, ctx: Context, ticket: Ticket) -> None:
+    """There is nothing to plan and nothing was planned: the request is answered, and the run never was."""
+    planning = await locked_planning(session, ctx.site_id)
+    if planning is not None:
+        planning.planned = max(planning.planned, ticket.request)
+    await session.execute(delete(ScheduleRun).where(ScheduleRun.id == ticket.run_id))
 
 
 # ---- the end of a run ------------------------------------------------------------------------------------------------
@@ -260,13 +266,15 @@ async def _put_unplanned(session: AsyncSession, ctx: Context, shop: Shop, found:
         for job, reason in found.items()
         if job in shop.jobs and _live(shop.orders, {shop.jobs[job].order}) == {shop.jobs[job].order}
     }
-    gone = or_(Unplanned.job_id.not_in([UUID(job) for job in kept]), not kept)
-    await session.execute(delete(Unplanned).where(Unplanned.site_id == ctx.site_id, gone))
+    ids = [UUID(job) for job in kept]
+    await session.execute(
+        delete(Unplanned).where(Unplanned.site_id == ctx.site_id, Unplanned.job_id != all_(array(ids, type_=Uuid)))
+    )
     if kept:
         await session.execute(
             _UNPLANNED,
             {
-                "site": ctx.site_id, "now": ctx.now, "jobs": [UUID(job) for job in kept],
+                "site": ctx.site_id, "now": ctx.now, "jobs": ids,
                 "orders": [UUID(shop.jobs[job].order) for job in kept], "codes": [one.code for one in kept.values()],
                 "params": [json.dumps(dict(one.params)) for one in kept.values()],
             },

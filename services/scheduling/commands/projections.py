@@ -43,7 +43,9 @@ def time_of(stamp: Timestamp) -> datetime:
 async def _put(session: AsyncSession, ctx: Context, table: type[Base], values: dict[str, Any]) -> bool:
     """Store a definition whole; whether it is new or differs from what was known."""
     columns = table_of(table).c
-    known = (await session.execute(select(*(columns[name] for name in values)).where(columns.id == values["id"]))).first()
+    known = (
+        await session.execute(select(*(columns[name] for name in values)).where(columns.id == values["id"]))
+    ).first()
     if known is not None and dict(known._mapping) == values:
         return False
     statement = insert(table_of(table)).values(values | {"site_id": ctx.site_id})
@@ -104,9 +106,7 @@ async def put_setup_matrix(session: AsyncSession, ctx: Context, event: order_pb2
     await _define(session, ctx, SetupMatrix, {"id": ctx.site_id, "entries": entries})
 
 
-async def put_equipment_state(
-    session: AsyncSession, ctx: Context, event: equipment_pb2.EquipmentStateChanged
-) -> None:
+async def put_equipment_state(session: AsyncSession, ctx: Context, event: equipment_pb2.EquipmentStateChanged) -> None:
     """A machine is in another state; a stop, its announced end and its end ask for a new plan."""
     key = UUID(event.equipment_id)
     before = await session.scalar(select(EquipmentState.category).where(EquipmentState.id == key)) or ""

@@ -65,7 +65,7 @@ class Result:
 
 
 async def publish(session: AsyncSession, ctx: Context, planning: Planning, run: ScheduleRun, result: Result) -> UUID:
-    """Make the result the published version. planning: the site's row, locked by the caller. Returns the version's id."""
+    """Make the result the published version; returns its id. planning: the site's row, locked by the caller."""
     version = _version(ctx, planning, run, result)
     if planning.version_id is not None:
         await session.execute(
@@ -172,16 +172,19 @@ def _chunks(
     operations: list[scheduling_pb2.ScheduledOperation] = []
     gone: list[str] = []
     room = CHUNK_BYTES
-    for each in (*changed, *removed):
-        size = (len(each) if isinstance(each, str) else each.ByteSize()) + 4
+    for each in changed:
+        size = each.ByteSize() + 4
         if size > room:
+            yield operations, []
+            operations, room = [], CHUNK_BYTES
+        operations.append(each)
+        room -= size
+    for job in removed:
+        if len(job) + 4 > room:
             yield operations, gone
             operations, gone, room = [], [], CHUNK_BYTES
-        room -= size
-        if isinstance(each, str):
-            gone.append(each)
-        else:
-            operations.append(each)
+        gone.append(job)
+        room -= len(job) + 4
     yield operations, gone
 
 

@@ -100,8 +100,8 @@ def after(windows: Sequence[Window] | None, start: int, seconds: int) -> int:
     if windows is None or not windows or seconds <= 0:
         return start + max(seconds, 0)
     place = bisect_right(windows, (start, math.inf)) - 1
-    for begin, end in windows[max(place, 0) :]:
-        begin = max(begin, start)
+    for opens, end in windows[max(place, 0) :]:
+        begin = max(opens, start)
         if begin + seconds <= end:
             return begin + seconds
         seconds -= max(end - begin, 0)

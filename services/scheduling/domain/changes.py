@@ -113,7 +113,9 @@ def _is_back_elsewhen(before: Before, after: After, threshold_s: int) -> bool:
         return False
     if before.planned_start is None or before.planned_end is None:
         return True
-    return abs(after.expected_back - before.planned_end) > allowance(before.planned_start, before.planned_end, threshold_s)
+    return abs(after.expected_back - before.planned_end) > allowance(
+        before.planned_start, before.planned_end, threshold_s
+    )
 
 
 def _is_elsewhere(before: Before, after: After) -> bool:

@@ -63,7 +63,7 @@ def difference(before: Mapping[str, Placed], plan: Mapping[str, Placed], over: C
 
 
 def matters(before: Mapping[str, Placed], plan: Mapping[str, Placed], found: Difference, threshold_s: int) -> bool:
-    """Whether the new plan is worth publishing: another set of jobs, machine or order, or times beyond the threshold."""
+    """Whether the new plan is worth publishing: other jobs, another machine or order, times beyond the threshold."""
     if found.added or found.removed or found.reassigned:
         return True
     for job in found.moved:

@@ -115,7 +115,7 @@ def frozen(
         machine = times.shop.machines.get(placed.machine)
         if machine is None or not _still_there(times, job, machine, fixed, earliest.get(job.id, 0)):
             continue
-        known = standing | found
+        known = {**standing, **found}
         if not all(_is_ready(times, job, known.get(one), fixed.start) for one in before.get(job.id, ())):
             continue
         ahead = last.get(placed.machine)
@@ -154,9 +154,7 @@ def _about_to_begin(times: Times) -> Iterator[tuple[Placed, str]]:
 
 
 def _where(times: Times, placed: Placed) -> Fixed:
-    return Fixed(
-        placed.job, placed.machine, times.at(placed.setup_start), times.at(placed.start), times.at(placed.end)
-    )
+    return Fixed(placed.job, placed.machine, times.at(placed.setup_start), times.at(placed.start), times.at(placed.end))
 
 
 def _still_there(times: Times, job: JobFacts, machine: MachineFacts, fixed: Fixed, earliest: int) -> bool:

@@ -18,7 +18,8 @@ class Planning(Base):
 
     requested: number of the last request; planned: the one that the last run answered. The plan is dirty while
     they differ. reasons: why, since the last run. drift_due: from this business time on the plan is also dirty because
-    the shop is far from it, drift_pause_s after `planned_at` at the earliest. version_id, version_no: the version that is published.
+    the shop is far from it, drift_pause_s after `planned_at` at the earliest. version_id, version_no: the version that
+    is published.
     """
 
     __tablename__ = "planning"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from hashlib import blake2b
 
 from services.scheduling.domain.exclusion import Reason, component_edges, last_jobs, unplanned, usable
@@ -129,30 +129,31 @@ def _work(shop: Shop, job: JobFacts, way: Way, quantity: Decimal | None = None) 
 
 
 def _operation(draft: _Draft, job: JobFacts) -> Operation:
-    common = {"id": job.id, "order": job.order, "family": job.family, "interruptible": job.interruptible}
-    ways = [] if job.outside else [_alternative(draft.shop, job, way) for way in usable(draft.shop, job)]
-    outside_s = job.lead_days * DAY_S if job.outside else 0
-    fixed = draft.standing.get(job.id)
-    if fixed is not None:
+    free = Operation(
+        id=job.id,
+        order=job.order,
+        alternatives=[] if job.outside else [_alternative(draft.shop, job, way) for way in usable(draft.shop, job)],
+        predecessors=[_predecessor(draft, draft.jobs[one], job) for one in draft.before[job.id]],
+        family=job.family,
+        release=draft.earliest[job.id],
+        interruptible=job.interruptible,
+        outside_s=job.lead_days * DAY_S if job.outside else 0,
+    )
+    if (standing := draft.standing.get(job.id)) is not None:
         # What has begun waits for nobody.
-        return Operation(
-            **common, alternatives=ways, outside_s=outside_s, fixing=Fixing.RUNNING, machine=fixed.machine,
-            setup_start=fixed.setup_start, start=fixed.start, end=fixed.end,
-        )  # fmt: skip
-    waits = [_predecessor(draft, draft.jobs[one], job) for one in draft.before[job.id]]
-    rest = {**common, "alternatives": ways, "outside_s": outside_s, "predecessors": waits}
+        return replace(_at(free, standing, Fixing.RUNNING), predecessors=(), release=0)
     if (soon := draft.frozen.get(job.id)) is not None:
-        return Operation(
-            **rest, release=draft.earliest[job.id], fixing=Fixing.FROZEN, machine=soon.machine,
-            setup_start=soon.setup_start, start=soon.start, end=soon.end,
-        )  # fmt: skip
-    if job.pinned and any(way.machine == job.pinned_machine for way in ways):
-        start = max(draft.times.upper(job.pinned_start), draft.earliest[job.id])
-        return Operation(
-            **rest, release=draft.earliest[job.id], fixing=Fixing.PINNED, machine=job.pinned_machine, start=start,
-            setup_start=start, end=start,
-        )  # fmt: skip
-    return Operation(**rest, release=draft.earliest[job.id])
+        return _at(free, soon, Fixing.FROZEN)
+    if job.pinned and any(way.machine == job.pinned_machine for way in free.alternatives):
+        start = max(draft.times.upper(job.pinned_start), free.release)
+        return _at(free, Fixed(job.id, job.pinned_machine, start, start, start), Fixing.PINNED)
+    return free
+
+
+def _at(free: Operation, where: Fixed, fixing: Fixing) -> Operation:
+    return replace(
+        free, fixing=fixing, machine=where.machine, setup_start=where.setup_start, start=where.start, end=where.end
+    )
 
 
 def _alternative(shop: Shop, job: JobFacts, way: Way) -> Alternative:

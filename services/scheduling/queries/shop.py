@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -114,8 +113,6 @@ async def _matrix(session: AsyncSession, site: UUID) -> Sequence[MatrixRow]:
 
 def _text(value: UUID | None) -> str:
     return str(value) if value is not None else ""
-
-
 
 
 def _machine(row: Any) -> MachineFacts:
