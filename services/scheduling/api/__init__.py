@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from mes.web import service_router
+from fastapi import APIRouter
 
-router = service_router()
+from services.scheduling.api.reads import router as reads
+from services.scheduling.api.writes import router as writes
+
+router = APIRouter()
+router.include_router(reads)
+router.include_router(writes)

@@ -23,6 +23,7 @@ from services.scheduling.domain.exclusion import Reason
 from services.scheduling.domain.facts import BEGUN, OVER, OrderFacts, Placed, Shop
 from services.scheduling.models import Planning, PlanningSettings, ScheduleRun, Unplanned
 from services.scheduling.queries.shop import placed
+from services.scheduling.queries.state import settings_of
 from services.scheduling.solver.problem import Operation, Plan, Planned, Problem
 
 # The reason of a run whose reasons a stop swallowed.
@@ -50,19 +51,6 @@ class Ticket:
     reasons: Sequence[str]
     forced: bool
     settings: PlanningSettings
-
-
-def default_settings(site: UUID) -> PlanningSettings:
-    """Settings before anybody changed one."""
-    return PlanningSettings(
-        site_id=site, frozen_window_s=1800, improvement_s=3.0, stability_threshold_s=60, repair_estimate_s=7200,
-        drift_threshold_s=900, seed=1, version=0,
-    )  # fmt: skip
-
-
-async def settings_of(session: AsyncSession, site: UUID) -> PlanningSettings:
-    """The settings that hold."""
-    return await session.get(PlanningSettings, site) or default_settings(site)
 
 
 async def locked_planning(session: AsyncSession, site: UUID) -> Planning | None:

@@ -50,6 +50,8 @@ _PROMISES = text(
     """
 )
 
+_OLD_PINS = text("DELETE FROM pin p USING job j WHERE p.site_id = :site AND j.id = p.job_id AND NOT j.is_open")
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -212,3 +214,4 @@ async def _prune(session: AsyncSession, ctx: Context, newest: int) -> None:
             )
         )
         await session.execute(update(ScheduleVersion).where(ScheduleVersion.id.in_(ids)).values(detailed=False))
+    await session.execute(_OLD_PINS, {"site": ctx.site_id})

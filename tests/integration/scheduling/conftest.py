@@ -1,4 +1,4 @@
-"""The scheduling service at work on a real PostgreSQL and the real log; order and equipment only tell what tests say."""
+"""The scheduling service at work on a real PostgreSQL and the real log; neighbours only tell what tests say."""
 
 from __future__ import annotations
 
