@@ -109,6 +109,9 @@ class Model:
         self.orders = list(orders.values())
         at = {each.id: number for number, each in enumerate(self.orders)}
         self.order_of = [at[each.order] for each in self.operations]
+        self.operations_of: list[list[int]] = [[] for _ in self.orders]
+        for number, order in enumerate(self.order_of):
+            self.operations_of[order].append(number)
         self.dated = any(each.due is not None for each in self.orders)
         if len(self.index) < len(self.operations):
             seen: set[str] = set()
@@ -128,7 +131,8 @@ class Model:
         self.after: list[list[int]] = [[] for _ in self.operations]
         for at, operation in enumerate(self.operations):
             links = []
-            for each in operation.predecessors:
+            # What is fixed waits for nobody: it stands where it stands.
+            for each in () if self.fixed[at] else operation.predecessors:
                 if (found := self.index.get(each.operation)) is None:
                     continue
                 links.append(Link(found, each.lag_s, -1 if each.overlap_s is None else each.overlap_s, each.tail_s))

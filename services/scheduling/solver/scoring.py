@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from services.scheduling.solver.decoder import Schedule
 from services.scheduling.solver.problem import Fixing, Plan, Planned, Score
@@ -58,7 +58,7 @@ def lines(schedule: Schedule) -> list[list[int]]:
     return found
 
 
-class _Neighbours:
+class Neighbours:
     """Who is before and behind each operation on its machine (-1: nobody), and its rank."""
 
     def __init__(self, schedule: Schedule) -> None:
@@ -80,7 +80,7 @@ def plan_of(
     rules: Mapping[str, Score] | None = None,
 ) -> Plan:
     """The plan with causes, ranks and slack."""
-    model, near = schedule.model, _Neighbours(schedule)
+    model, near = schedule.model, Neighbours(schedule)
     slack = slacks(schedule, near.next)
     planned = []
     for at, operation in enumerate(model.operations):
@@ -104,23 +104,33 @@ def _beyond_horizon(schedule: Schedule) -> bool:
     )
 
 
-def slacks(schedule: Schedule, behind: list[int]) -> list[int | None]:
+def slacks(schedule: Schedule, behind: Sequence[int]) -> list[int | None]:
     """By how much each operation may slip before its order is late; negative if it is late already.
 
-    A backward pass over successors and the machine's sequence with the times as they stand. Where only another order
-    on the same machine would be late, the room in front of that operation counts, but not that order's own lateness.
+    Where only another order on the same machine would be late, the room in front of that operation counts, but not
+    that order's own lateness. None without a due date.
     """
-    model, never = schedule.model, None
-    slack: list[int | None] = [never] * len(model)
-    start, turn = schedule.start, schedule.turn
+    model = schedule.model
+    dues = [model.orders[order].due for order in model.order_of]
+    slack = backward(schedule, dues, behind)
+    return [None if due is None else each for due, each in zip(dues, slack, strict=True)]
+
+
+def backward(schedule: Schedule, dues: Sequence[int | None], behind: Sequence[int]) -> list[int | None]:
+    """A backward pass from the due moments over successors and `behind` (the next on the machine, -1: none).
+
+    Times stay as they stand: a wait that a calendar causes counts as slack.
+    """
+    model, start, turn = schedule.model, schedule.start, schedule.turn
+    slack: list[int | None] = [None] * len(model)
     for at in sorted(model.order, key=lambda at: (start[at], schedule.end[at], turn[at]), reverse=True):
-        end, due = schedule.end[at], model.orders[model.order_of[at]].due
+        end, due = schedule.end[at], dues[at]
         room = [] if due is None else [due - end]
         room += [known + _wait(schedule, at, each) for each in model.after[at] if (known := slack[each]) is not None]
         if (follower := behind[at]) >= 0 and (known := slack[follower]) is not None:
             room.append(max(known, 0) + max(schedule.setup_start[follower] - end, 0))
-        slack[at] = min(room, default=never)
-    return [each if model.orders[model.order_of[at]].due is not None else None for at, each in enumerate(slack)]
+        slack[at] = min(room, default=None)
+    return slack
 
 
 def _wait(schedule: Schedule, before: int, after: int) -> int:
