@@ -1,4 +1,4 @@
-"""The quality service on a real PostgreSQL and the real log: jobs in, lots, measurements, nonconformances, events out."""
+"""The quality service on a real PostgreSQL and the real log: jobs in, lots, measurements, decisions, events out."""
 
 from __future__ import annotations
 
