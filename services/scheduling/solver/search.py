@@ -1,0 +1,243 @@
+"""CP-SAT around a plan: the whole problem if it is small, else one window after the other.
+
+The best plan is held here, outside CP-SAT. A solution is decoded and replaces it only if its score is better.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from time import monotonic
+
+from ortools.sat.python import cp_model
+
+from services.scheduling.solver.cpsat import Expression, Found, Part
+from services.scheduling.solver.decoder import Schedule, decode
+from services.scheduling.solver.model import Model
+from services.scheduling.solver.objective import Objective, objective_of
+from services.scheduling.solver.problem import Score
+from services.scheduling.solver.scoring import score_of
+from services.scheduling.solver.windows import Chooser, Window
+
+WHOLE = 60
+"""Up to so many free operations the whole problem is one model."""
+_MARGIN = 0.05
+_WINDOW_S = 1.5
+_PATIENCE = 40
+_FIRST = 1000
+_LOOK_EVERY = 0.05
+
+
+class Incumbent:
+    """The best schedule so far. bound: of tardiness (of makespan without dates), None without one.
+
+    proven: nothing is better in missed deadlines and tardiness (in makespan without dates).
+    """
+
+    def __init__(self, schedule: Schedule, score: Score, on_better: Callable[[], None]) -> None:
+        self.schedule, self.score, self._on_better = schedule, score, on_better
+        self.bound = makespan_bound(schedule) if not schedule.model.dated else None
+        self.proven = self.improved = False
+        self._look()
+
+    @property
+    def first(self) -> int:
+        """What the bound is compared with."""
+        return self.score.tardiness if self.schedule.model.dated else self.score.makespan
+
+    def _look(self) -> None:
+        if not self.score.missed and self.first <= (self.bound or 0):
+            self.bound, self.proven = self.first, True
+
+    def prove(self, bound: int, per_missed: int) -> None:
+        """Take note of a lower bound of missed x per_missed + tardiness (of makespan without dates)."""
+        missed = self.score.missed * per_missed
+        self.bound = max(self.bound or 0, bound - missed)
+        self.proven = self.proven or missed + self.first <= bound
+
+    def offer(self, found: Found) -> bool:
+        """Decode a solution and keep it if it is better."""
+        model = self.schedule.model
+        schedule = decode(model, found.sequence(model), found.chosen)
+        score = score_of(schedule)
+        if score.key() >= self.score.key():
+            return False
+        self.schedule, self.score, self.improved = schedule, score, True
+        self._look()
+        self._on_better()
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When to stop: a moment of the monotonic clock, or when told."""
+
+    until: float
+    should_stop: Callable[[], bool]
+    seed: int
+
+    def left(self) -> float:
+        """Seconds that are left; 0 when told to stop."""
+        return 0.0 if self.should_stop() else max(self.until - monotonic(), 0.0)
+
+
+class _Listener(cp_model.CpSolverSolutionCallback):
+    def __init__(self, heard: Callable[[Callable[[Expression], int]], object]) -> None:
+        super().__init__()
+        self._heard = heard
+
+    def on_solution_callback(self) -> None:
+        self._heard(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a run of CP-SAT came to: value and lower bound of its objective; None without a solution."""
+
+    optimal: bool
+    value: int | None
+    bound: int
+    found: Found | None
+
+
+def minimise(
+    part: Part, objective: Expression, limits: Limits, seconds: float, workers: int, heard: Callable[[Found], object]
+) -> Answer:
+    """Run CP-SAT for at most so many seconds; every solution is told."""
+    part.cp.minimize(objective)
+    solver = cp_model.CpSolver()
+    solver.parameters.max_time_in_seconds = max(min(seconds, limits.left()) - _MARGIN, 0.02)
+    solver.parameters.num_workers = workers
+    solver.parameters.random_seed = limits.seed
+    ended = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(solver, limits, ended), daemon=True)
+    watcher.start()
+    try:
+        status = solver.solve(part.cp, _Listener(lambda value: heard(part.found(value))))
+    finally:
+        ended.set()
+        watcher.join()
+    bound = max(round(solver.best_objective_bound), 0)
+    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        return Answer(False, None, bound, None)
+    return Answer(status == cp_model.OPTIMAL, round(solver.objective_value), bound, part.found(solver.value))
+
+
+def _watch(solver: cp_model.CpSolver, limits: Limits, ended: threading.Event) -> None:
+    """The solver's own limit is not kept in every phase: stop it from outside."""
+    while not ended.wait(_LOOK_EVERY):
+        if not limits.left():
+            solver.stop_search()
+
+
+def makespan_bound(schedule: Schedule) -> int:
+    """Nothing can end before the longest route, nor before a machine has done what only it can do.
+
+    Setups count nothing, calendars little: only runs behind the earliest moments at which they can begin.
+    """
+    model = schedule.model
+    heads, tails = [0] * len(model), [0] * len(model)
+    runs = [
+        min((choice.run for choice in model.choices[at]), default=model.operations[at].outside_s)
+        for at in range(len(model))
+    ]  # fmt: skip
+    for at in model.order:
+        if model.fixed[at]:
+            heads[at], runs[at] = schedule.start[at], schedule.end[at] - schedule.start[at]
+            continue
+        ready = [heads[link.before] + (runs[link.before] + link.lag if link.overlap < 0 else 0)
+                 for link in model.before[at]]  # fmt: skip
+        heads[at] = max([model.release[at], *ready])
+    for at in reversed(model.order):
+        links = [(each, link) for each in model.after[at] for link in model.before[each] if link.before == at]
+        tails[at] = max((tails[each] + runs[each] + link.lag for each, link in links if link.overlap < 0), default=0)
+    loads: dict[int, list[int]] = {}
+    for at, choices in enumerate(model.choices):
+        if not model.fixed[at] and choices and len({choice.machine for choice in choices}) == 1:
+            loads.setdefault(choices[0].machine, []).append(at)
+    machines = [
+        min(heads[at] for at in line) + sum(runs[at] for at in line) + min(tails[at] for at in line)
+        for line in loads.values()
+    ]
+    routes = [head + run + tail for head, run, tail in zip(heads, runs, tails, strict=True)]
+    return max([*machines, *routes], default=0)
+
+
+def free_operations(model: Model) -> list[int]:
+    """What may be moved."""
+    return [at for at in range(len(model)) if not model.fixed[at]]
+
+
+def improve(incumbent: Incumbent, limits: Limits) -> None:
+    """Make the incumbent better as long as the limits let it."""
+    model = incumbent.schedule.model
+    free = free_operations(model)
+    if not free or (incumbent.proven and not model.dated):
+        return
+    if len(free) <= WHOLE:
+        solve_whole(incumbent, limits)
+    else:
+        solve_windows(incumbent, limits)
+
+
+def solve_whole(incumbent: Incumbent, limits: Limits) -> None:
+    """One model of everything: first the first part of the score, to the proof if time allows, then the lesser ones."""
+    part = Part(incumbent.schedule, free_operations(incumbent.schedule.model))
+    objective = objective_of(part)
+    least = _prove_first(incumbent, part, objective, limits)
+    if least is None:
+        return
+    part.cp.add(objective.first <= least)
+    for number, lesser in enumerate(objective.lesser):
+        seconds = limits.left() / (len(objective.lesser) - number)
+        if seconds < 4 * _MARGIN:
+            return
+        part.hint(incumbent.schedule)
+        answer = minimise(part, lesser, limits, seconds, 2, incumbent.offer)
+        if answer.value is None:
+            return
+        part.cp.add(lesser <= answer.value)
+
+
+def _prove_first(incumbent: Incumbent, part: Part, objective: Objective, limits: Limits) -> int | None:
+    """The least value of the first part that was found; None if nothing was."""
+    part.hint(incumbent.schedule)
+    if incumbent.proven:
+        return incumbent.score.missed * objective.per_missed + incumbent.first
+    answer = minimise(part, objective.first, limits, limits.left() * 0.85, 2, incumbent.offer)
+    incumbent.prove(answer.bound, objective.per_missed)
+    return answer.value
+
+
+def solve_windows(incumbent: Incumbent, limits: Limits) -> None:
+    """One window after the other until the time is over, or nothing seems to be left to gain."""
+    rng, idle = Random(limits.seed), 0
+    schedule = incumbent.schedule
+    chooser = Chooser(schedule, rng)
+    patience = _PATIENCE + len(schedule.model) // 10
+    while limits.left() > 4 * _MARGIN and not (incumbent.proven and idle > patience):
+        if incumbent.schedule is not schedule:
+            schedule = incumbent.schedule
+            chooser = Chooser(schedule, rng)
+        idle = 0 if _solve_window(incumbent, chooser.draw(), limits) else idle + 1
+        if not schedule.model.dated and incumbent.proven:
+            return
+
+
+def _solve_window(incumbent: Incumbent, window: Window, limits: Limits) -> bool:
+    part = Part(incumbent.schedule, window.free, window.tails)
+    objective = objective_of(part)
+    part.hint(incumbent.schedule)
+    better: list[bool] = []
+    minimise(part, _mixed(objective), limits, _WINDOW_S, 1, lambda found: better.append(incumbent.offer(found)))
+    return any(better)
+
+
+def _mixed(objective: Objective) -> Expression:
+    """First part and lesser ones in one sum. Not strict, as whatever comes out is judged by its score anyway."""
+    mixed = objective.first * _FIRST
+    for number, lesser in enumerate(reversed(objective.lesser)):
+        mixed = mixed + lesser * 4**number
+    return mixed
