@@ -311,7 +311,8 @@ def grid(model: Model) -> list[Rule]:
     looks = (1.0, 0.3, 3.0, 6.0) if size <= 600 else (1.0, 3.0) if size <= 2500 else (1.5,)
     setups = ((0.3, 0.1, 1.0) if size <= 600 else (0.3, 0.1) if size <= 2500 else (0.3,)) if with_setups else ()
     rules = [Rule("ATCS", k1, k2) for k1 in looks for k2 in setups] + [Rule("ATC", k1) for k1 in looks]
-    return [*rules, *(Rule(name) for name in ("EDD", "SLACK", "SPT", "FIFO"))]
+    static = ("EDD", "SLACK", "SPT", "FIFO") if size <= 2500 else ("EDD", "FIFO")
+    return [*rules, *(Rule(name) for name in static)]
 
 
 @dataclass(frozen=True, slots=True)
