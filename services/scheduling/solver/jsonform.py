@@ -1,6 +1,6 @@
 """Problems and plans as JSON, version 1.
 
-A problem is the fields of `problem.Problem` by their names, `current` as a list; fields at their default may be left out.
+A problem is the fields of `problem.Problem` by their names, `current` as a list; what has its default may be left out.
 A plan is the fields of `problem.Plan` and the `origin` that its seconds count from. Both carry "version" and "kind".
 """
 
@@ -106,11 +106,15 @@ def _plain(value: Any, leave_out: Sequence[str] = ()) -> Any:
         return {
             each.name: _plain(getattr(value, each.name))
             for each in dataclasses.fields(value)
-            if each.name not in leave_out and getattr(value, each.name) != each.default
+            if each.name not in leave_out and _told(getattr(value, each.name), each.default)
         }
     if isinstance(value, Fixing):
         return value.value
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _told(value: Any, default: Any) -> bool:
+    return list(value) != [] if isinstance(default, tuple) else value != default
 
 
 def _read(cls: Any, data: Any, where: str) -> Any:

@@ -287,10 +287,14 @@ def _shared(model: Model) -> list[list[int]]:
     return [sorted(others - {machine}) for machine, others in enumerate(found)]
 
 
-def current(model: Model, figures: Figures) -> Schedule:
-    """The plan that stands, decoded again: its order and machines, new operations sorted in by their latest start."""
+def current(model: Model, figures: Figures, *, rush: bool = False) -> Schedule:
+    """The plan that stands, decoded again with its order and machines.
+
+    New operations are sorted in by their latest start; in a rush before everything.
+    """
     stands = model.problem.current
-    keys, chosen = figures.keys("SLACK"), [OUTSIDE] * len(model)
+    keys = [-float(_FAR)] * len(model) if rush else figures.keys("SLACK")
+    chosen = [OUTSIDE] * len(model)
     for at, operation in enumerate(model.operations):
         if (planned := stands.get(operation.id)) is None:
             continue
@@ -349,5 +353,7 @@ def try_rules(
 def _runs(model: Model, figures: Figures) -> Iterator[tuple[str, Callable[[], Schedule]]]:
     if model.problem.current:
         yield "CURRENT", lambda: current(model, figures)
+        if any(each.id not in model.problem.current for each in model.operations):
+            yield "CURRENT", lambda: current(model, figures, rush=True)
     for rule in grid(model):
         yield rule.name, Dispatch(model, figures, rule).run
