@@ -110,9 +110,6 @@ _PARK = text(
 def _is_transient(error: BaseException) -> bool:
     """Whether trying again without change can help: connection lost, deadlock, no free connection, shutdown."""
     if isinstance(error, DBAPIError):
-        # asyncpg counts a value that does not fit its column as an error of the interface; it never will fit.
-        if isinstance(getattr(error.orig, "__cause__", None), ValueError):
-            return False
         state = getattr(error.orig, "sqlstate", None) or ""
         lost = isinstance(error, InterfaceError | OperationalError) or error.connection_invalidated
         return lost or state[:2] in {"08", "40", "53", "57"} or state == "55P03"
