@@ -28,9 +28,10 @@ PATHS = {
     "routings": "routing",
 }
 _EXAMPLES: dict[str, Any] = {
-    "no": "FG-001", "code": "S-DIM", "zh": "不锈钢弹簧铰链", "en": "Stainless spring hinge", 
-    "time_zone": "Asia/Shanghai", "date": "2026-03-18", "shift": "D", "revision": "A", "status": "Accepted", "run_s_per_unit": "2.4", 
-    "seq": 10,     "efficiency": "1", "stock_uom": "kg", "start": "07:30", "end": "16:00", "kind": "internal", "setup_s": 2700,
+    "no": "FG-001", "code": "S-DIM", "zh": "不锈钢弹簧铰链", "en": "Stainless spring hinge", "date": "2026-03-18",
+    "time_zone": "Asia/Shanghai", "shift": "D", "start": "07:30", "end": "16:00", "revision": "A", "seq": 10,
+    "status": "Accepted", "kind": "internal", "run_s_per_unit": "2.4", "setup_s": 2700, "efficiency": "1",
+    "stock_uom": "kg",
 }  # fmt: skip
 _SCALARS: dict[int, type] = {
     FieldDescriptor.CPPTYPE_STRING: str,

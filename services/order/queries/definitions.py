@@ -64,7 +64,7 @@ async def routing_for(
     rows = [
         row
         for row in await session.scalars(query.order_by(Definition.no))
-        if row.spec["material_id"] == str(material_id) and row.spec["status"] == "Accepted"
+        if row.spec.get("material_id") == str(material_id) and row.spec.get("status") == "Accepted"
     ]
     if not rows:
         raise Conflict("workbook.no_accepted_routing", material=material.no, state="Draft", legal=[])

@@ -46,7 +46,7 @@ class World:
                     yield str(revision), values["status"]
         for (kind, no), spec in self._stored.items():
             if kind == "routing" and no.rpartition("/")[0] == product and no not in seen:
-                yield no.rpartition("/")[2], spec["status"]
+                yield no.rpartition("/")[2], spec.get("status", "")
 
 
 def check(wishes: Sequence[Wish], world: World) -> None:

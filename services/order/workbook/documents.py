@@ -110,9 +110,18 @@ def _field(message: Message, each: Any) -> Any:
     return spec_of(value) if nested else value
 
 
-def message_from(kind: str, spec: Mapping[str, Any]) -> Any:
-    """The message of a stored definition."""
-    return ParseDict(dict(spec), MESSAGES[kind](), ignore_unknown_fields=True)
+def completed(descriptor: Any, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored spec with every field of today's contract: one that is older than a field has its default."""
+    return {each.name: _completed_field(each, spec.get(each.name)) for each in descriptor.fields}
+
+
+def _completed_field(each: Any, value: Any) -> Any:
+    if each.is_repeated:
+        found = value or []
+        return [completed(each.message_type, one) for one in found] if each.message_type else found
+    if each.message_type:
+        return completed(each.message_type, value or {})
+    return each.default_value if value is None and not each.has_presence else value
 
 
 def _plain(number: Decimal | None) -> str:
@@ -130,8 +139,7 @@ def _name(values: Values, zh: str = "name_zh", en: str = "name_en") -> dict[str,
 
 
 def _names_of(spec: Mapping[str, Any], zh: str = "name_zh", en: str = "name_en") -> Values:
-    name = spec.get("name") or {}
-    return {zh: name.get("zh", ""), en: name.get("en", "")}
+    return {zh: spec["name"]["zh"], en: spec["name"]["en"]}
 
 
 # ---- from documents to things ---------------------------------------------------------------------------------------
@@ -140,7 +148,7 @@ def _names_of(spec: Mapping[str, Any], zh: str = "name_zh", en: str = "name_en")
 def things_of(kind: str, no: str, spec: Mapping[str, Any], names: Names) -> Document:
     """A stored definition as things."""
     document = Document()
-    _TO_THINGS[kind](document, no, spec, names)
+    _TO_THINGS[kind](document, no, completed(MESSAGES[kind].DESCRIPTOR, spec), names)
     return document
 
 

@@ -121,7 +121,7 @@ def _machines(stored: Stored, names: Names) -> dict[str, int]:
     counts: dict[str, int] = {}
     for (kind, _), spec in stored.specs.items():
         if kind == "equipment" and not spec.get("outdated"):
-            centre = names.no(spec["work_centre_id"])
+            centre = names.no(spec.get("work_centre_id", ""))
             counts[centre] = counts.get(centre, 0) + 1
     return counts
 
@@ -175,7 +175,7 @@ def _overtake(wishes: Sequence[Wish], merger: Merger, world: World) -> None:
 def _outdate_others(by: Wish, product: str, merger: Merger, world: World) -> None:
     for (kind, no), spec in merger.stored.items():
         before, _, revision = no.rpartition("/")
-        if kind != "routing" or before != product or (kind, no) in world.wishes or spec["status"] != "Accepted":
+        if kind != "routing" or before != product or (kind, no) in world.wishes or spec.get("status") != "Accepted":
             continue
         first = by.things.get(("routing", (product, by.no.rpartition("/")[2])), by.first)
         thing = Thing(first.level, first.layout, (product, revision), first.row, {"status": "Outdated"})

@@ -7,7 +7,6 @@ from typing import Any
 
 from mes.i18n import catalogue, t
 
-
 # Parameters that are words of a choice; "" are the kinds of things.
 _NAMED_WORDS = (("kind", ""), ("kind", "characteristic_kind"), ("state", "order_state"), ("trigger", "trigger"))
 

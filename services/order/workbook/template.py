@@ -182,8 +182,8 @@ def _write_help(made: Worksheet, language: str) -> None:
     )
     for cell in made[made.max_row]:
         cell.font, cell.fill = BOLD, HEAD
-    for line in _help_lines(language):
-        made.append(line)
+    for cells in _help_lines(language):
+        made.append(cells)
         for cell in made[made.max_row]:
             cell.alignment = Alignment(wrap_text=True, vertical="top")
     for letter, width in zip("ABCDEF", (16, 18, 22, 8, 44, 70), strict=True):
