@@ -22,28 +22,28 @@ DOWN = "UNPLANNED_DOWN"
 _OPEN = text(
     """
     WITH open AS (
-        SELECT j.id, j.order_id, o.no AS order_no, j.code, j.seq, j.name_zh, j.name_en, j.kind, j.state,
-            j.state_before_hold, j.material_id, j.alternatives, j.setup_family, j.qty,
-            j.qty + j.over_qty - j.good_qty - j.scrap_qty - j.rework_qty - j.written_off_qty AS remaining, j.uom,
-            j.pieces_per_count, j.first_article, j.fai, j.allowed_to_start, j.material_ready_at, j.predecessor_ids,
-            j.component_order_ids, j.plan_rank, j.planned_start, j.planned_end, j.plan_cause, j.pinned, j.started_at,
-            o.priority, o.due_at, o.state AS order_state,
+        SELECT j.id, j.state, j.plan_rank, j.planned_start, j.seq,
             CASE WHEN j.state IN ('Setup', 'Running', 'Paused')
                     OR (j.state = 'Held' AND j.state_before_hold IN ('Setup', 'Running', 'Paused'))
                 THEN coalesce(j.equipment_id, j.planned_equipment_id)
                 ELSE j.planned_equipment_id END AS place,
             CASE j.state WHEN 'Running' THEN 0 WHEN 'Setup' THEN 1 WHEN 'Paused' THEN 2 ELSE 3 END AS stage
-        FROM job j JOIN production_order o ON o.id = j.order_id
+        FROM job j
         WHERE j.site_id = :site AND j.kind <> 'outside'
             AND j.state NOT IN ('Done', 'Skipped', 'Cancelled', 'Aborted', 'Superseded')
-            AND o.state IN ('Released', 'InProgress', 'Held')
     ), placed AS (
-        SELECT open.*, row_number() OVER (
-            PARTITION BY place, state ORDER BY plan_rank, planned_start, priority, due_at, order_no, seq, id) AS nth
+        SELECT id, place, stage, state, row_number() OVER (
+            PARTITION BY place, state ORDER BY plan_rank, planned_start, seq, id) AS nth
         FROM open WHERE CAST(:equipment AS uuid) IS NULL OR place = :equipment
     )
-    SELECT * FROM placed WHERE nth <= :most OR stage < 3 OR state = 'Held'
-    ORDER BY place, stage, plan_rank, planned_start, priority, due_at, order_no, seq, id
+    SELECT p.place, j.id, j.order_id, o.no AS order_no, j.code, j.seq, j.name_zh, j.name_en, j.kind, j.state,
+        j.state_before_hold, j.material_id, j.alternatives, j.setup_family, j.qty,
+        j.qty + j.over_qty - j.good_qty - j.scrap_qty - j.rework_qty - j.written_off_qty AS remaining, j.uom,
+        j.pieces_per_count, j.first_article, j.fai, j.allowed_to_start, j.material_ready_at, j.predecessor_ids,
+        j.component_order_ids, j.planned_start, j.planned_end, j.pinned, j.started_at, o.priority, o.due_at
+    FROM placed p JOIN job j ON j.id = p.id JOIN production_order o ON o.id = j.order_id
+    WHERE (p.nth <= :most OR p.stage < 3 OR p.state = 'Held') AND o.state IN ('Released', 'InProgress', 'Held')
+    ORDER BY p.place, p.stage, j.plan_rank, j.planned_start, o.priority, o.due_at, o.no, j.seq, j.id
     """
 )
 
@@ -147,8 +147,22 @@ def _held(hold: Hold, reader: Reader) -> Said:
     return _said(reader, "held", reason=reason, since=reader.when(hold.opened_at))
 
 
-def _why(job: Any, place: int, queue: Sequence[Any], previous: Any, around: Surroundings, reader: Reader) -> Said:
-    """Why a job has its place in the queue of its machine (queue: those that are not at work, in order)."""
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What comes after a job in its machine's queue: the most urgent priority and the first due date of it."""
+
+    priority: int | None = None
+    due_at: datetime | None = None
+
+    def with_job(self, job: Any) -> Later:
+        """The same with one more job before it."""
+        dues = [each for each in (self.due_at, job.due_at) if each is not None]
+        priority = job.priority if self.priority is None else min(self.priority, job.priority)
+        return Later(priority, min(dues, default=None))
+
+
+def _why(job: Any, first: bool, later: Later, previous: Any, reader: Reader) -> Said:
+    """Why a job has its place in the queue of its machine."""
     if job.state in AT_WORK:
         return _said(reader, job.state.lower(), since=reader.when(job.started_at))
     if job.place is None:
@@ -157,12 +171,11 @@ def _why(job: Any, place: int, queue: Sequence[Any], previous: Any, around: Surr
         return _said(reader, "pinned")
     if previous is not None and job.setup_family and previous.setup_family == job.setup_family:
         return _said(reader, "same_family", family=job.setup_family)
-    if place == 0 and len(queue) == 1:
+    if first and later.priority is None:
         return _said(reader, "only_one")
-    others = queue[place + 1 :]
-    if others and all(job.priority < each.priority for each in others):
+    if later.priority is not None and job.priority < later.priority:
         return _said(reader, "most_urgent", priority=job.priority)
-    if others and job.due_at and all(each.due_at is None or job.due_at <= each.due_at for each in others):
+    if later.priority is not None and job.due_at and (later.due_at is None or job.due_at <= later.due_at):
         return _said(reader, "due_first", due=reader.when(job.due_at))
     return _said(reader, "planned", start=reader.when(job.planned_start))
 
@@ -219,10 +232,14 @@ async def dispatch_list(
 def _queue(jobs: Sequence[Any], around: Surroundings, reader: Reader) -> list[dict[str, Any]]:
     """The rows of one machine."""
     queue = [each for each in jobs if each.state in ("Ready", "Waiting")]
-    places = {each.id: place for place, each in enumerate(queue)}
+    after: dict[UUID, Later] = {}
+    later = Later()
+    for job in reversed(queue):
+        after[job.id], later = later, later.with_job(job)
     rows, previous = [], None
     for rank, job in enumerate(jobs, start=1):
-        why = _why(job, places.get(job.id, 0), queue, previous, around, reader)
+        first = bool(queue) and job.id == queue[0].id
+        why = _why(job, first, after.get(job.id, Later()), previous, reader)
         rows.append(_row(job, rank, why, not_ready(job, job.place, around, reader), around, reader))
         if job.state != "Held":
             previous = job
