@@ -179,7 +179,7 @@ def _report(line: _Line) -> None:
     if line.row.type.endswith("ReportDecided"):
         line.say("page.line.report_decided", state=reader.known("page.report", report.state), **said)
     elif report.state == "Pending":
-        line.say("page.line.report_pending", reason=reader.known("page.pending", report.pending_reason), **said)
+        line.say("page.line.report_pending", reason=reader.say(report.pending_reason), **said)
     elif report.corrects_report_id:
         line.say("page.line.report_corrected", **said)
     else:

@@ -25,7 +25,7 @@ from mes.testing import TestDatabases
 from sqlalchemy import MetaData, select
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from services.order.api import dispatch, history
+from services.order.api import dispatch, history, pages
 from services.order.consumers import consumers
 from services.order.models import Base, Definition, Job, ProductionOrder
 
@@ -69,15 +69,19 @@ class Floor:
             session.add_all(rows)
 
     async def define(self, machines: int = 2) -> None:
-        site = self.order.site_id
-        self.machines = [new_id() for _ in range(machines)]
+        """So many machines more, and one product and scrap reason."""
+        site, known = self.order.site_id, len(self.machines)
+        self.machines += [new_id() for _ in range(machines - known)]
         rows = [
             Definition(
                 id=machine, site_id=site, kind="equipment", no=f"M-{n}", changed_at=NOW, changed_by="t",
                 spec={"equipment_id": str(machine), "no": f"M-{n}", "name": {"zh": f"冲床{n}", "en": f"Press {n}"}},
             )
-            for n, machine in enumerate(self.machines, start=1)
+            for n, machine in enumerate(self.machines[known:], start=known + 1)
         ]  # fmt: skip
+        await self.add(*rows)
+        if known:
+            return
         material = Definition(
             id=self.material, site_id=site, kind="material", no="FG-001", changed_at=NOW, changed_by="t",
             spec={"no": "FG-001", "name": {"zh": "铰链", "en": "Hinge"}},
@@ -86,7 +90,7 @@ class Floor:
             id=new_id(), site_id=site, kind="reason", no="S-DIM", changed_at=NOW, changed_by="t",
             spec={"code": "S-DIM", "kind": "scrap", "name": {"zh": "尺寸超差", "en": "Out of size"}},
         )  # fmt: skip
-        await self.add(*rows, material, scrap)
+        await self.add(material, scrap)
 
     def new_order(self, no: str, **more: Any) -> ProductionOrder:
         values: dict[str, Any] = {
@@ -156,7 +160,7 @@ async def _database(databases: TestDatabases, url: str, metadata: MetaData) -> N
 
 def _order_service() -> Service:
     router = APIRouter()
-    for module in (dispatch, history):
+    for module in (pages, dispatch, history):
         router.include_router(module.router)
     others = ("order", "scheduling", "equipment", "quality")
     return Service("order", Base.metadata, router, consumers, listens_to=others, shortcuts={"/t": "/t"})
