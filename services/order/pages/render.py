@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from mes.i18n import LANGUAGES, choose_language
 from mes.runtime import ServiceRuntime
 from mes.web import language_of
@@ -31,6 +31,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     made.filters["qty"] = quantity
+    made.filters["icon"] = icon
     made.filters["iso"] = lambda moment: moment.isoformat() if moment else ""
     return made
 
@@ -39,6 +40,14 @@ def _templates() -> Environment:
 def style(name: str) -> Markup:
     """A style sheet, to stand in the page itself."""
     return Markup((_HERE / "style" / f"{name}.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
+
+
+def icon(symbol: str) -> Markup:
+    """A symbol; those that not every font has are drawn."""
+    drawn = _HERE / "icons" / f"{symbol}.svg"
+    if symbol.isalpha() and drawn.is_file():
+        return Markup(drawn.read_text(encoding="utf-8").strip())  # noqa: S704 - our own file
+    return escape(symbol)
 
 
 def quantity(value: Decimal | None) -> str:

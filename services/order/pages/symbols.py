@@ -11,7 +11,10 @@ AT_RISK = timedelta(hours=8)
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """A symbol and the name of its colour in the style sheet. The word comes from the catalogue."""
+    """A symbol (a character, or the name of a drawing in `icons`) and the name of its colour in the style sheet.
+
+    The word comes from the catalogue.
+    """
 
     symbol: str
     style: str
@@ -22,7 +25,7 @@ MACHINE = {
     "STANDBY": Sign("Ⅱ", "standby"),
     "SETUP": Sign("⚙", "setup"),
     "ENGINEERING": Sign("✎", "engineering"),
-    "PLANNED_DOWN": Sign("▨", "planned"),
+    "PLANNED_DOWN": Sign("spanner", "planned"),
     "UNPLANNED_DOWN": Sign("■", "down"),
     "NON_SCHEDULED": Sign("○", "idle"),
     "UNKNOWN": Sign("?", "unknown"),
@@ -33,7 +36,7 @@ JOB = {
     "Setup": Sign("⚙", "setup"),
     "Running": Sign("▶", "producing"),
     "Paused": Sign("Ⅱ", "standby"),
-    "Held": Sign("✋", "held"),
+    "Held": Sign("hand", "held"),
     "Done": Sign("✓", "done"),
     "Skipped": Sign("⤼", "done"),
     "Sent": Sign("↗", "engineering"),
@@ -47,7 +50,7 @@ ORDER = {
     "Draft": Sign("✎", "idle"),
     "Released": Sign("●", "idle"),
     "InProgress": Sign("▶", "producing"),
-    "Held": Sign("✋", "held"),
+    "Held": Sign("hand", "held"),
     "Completed": Sign("✓", "done"),
     "Closed": Sign("✓", "done"),
     "Cancelled": Sign("×", "done"),

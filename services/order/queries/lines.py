@@ -129,7 +129,7 @@ _QUIET = {"ready", "waiting", "report", "reported", "count", "correct", "scrap",
 def _job(line: _Line) -> None:
     event, reader = line.event, line.reader
     line.entry.detail = event.verb in _QUIET
-    line.entry.symbol = {"hold": "✋", "finish": "✓", "complete": "✓"}.get(event.verb, "·")
+    line.entry.symbol = {"hold": "hand", "finish": "✓", "complete": "✓"}.get(event.verb, "·")
     if event.job.equipment_id:
         line.machine(event.job.equipment_id)
     line.say("page.line.job", job=f"{event.job.seq} {reader.name(event.job.name.zh, event.job.name.en)}",

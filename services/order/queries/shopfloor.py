@@ -69,6 +69,8 @@ class Reader:
     def span(self, seconds: float) -> str:
         """A duration in its largest sensible units."""
         minutes = round(abs(seconds) / 60)
+        if minutes == 0:
+            return self.say("page.span.none")
         if minutes < 60:
             return self.say("page.span.minutes", minutes=minutes)
         if minutes < 48 * 60:
