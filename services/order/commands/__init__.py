@@ -1,1 +1,1 @@
-"""Use cases of the order service: one async function per verb."""
+"""Use cases: one async function per verb; rows and events in the caller's transaction."""

@@ -1,4 +1,4 @@
-"""What the order service listens to; the modules beside this one add their handlers."""
+"""The one registry that every handler of this service is entered in."""
 
 from __future__ import annotations
 
