@@ -17,7 +17,7 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.order.commands.announce import job_message
+from services.order.commands.events import job_message
 from services.order.models import Job, PlanChunk, PlanVersion, ProductionOrder
 
 MATERIAL_SHIFT = timedelta(minutes=15)

@@ -25,9 +25,8 @@ from mes.testing import TestDatabases
 from sqlalchemy import MetaData, select
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from services.order.api import dispatch, history, pages
-from services.order.consumers import consumers
-from services.order.models import Base, Definition, Job, ProductionOrder
+from services.order.models import Definition, Job, ProductionOrder
+from services.order.service import service
 
 NOW = datetime(2026, 3, 2, 0, 0, tzinfo=UTC)
 
@@ -158,23 +157,15 @@ async def _database(databases: TestDatabases, url: str, metadata: MetaData) -> N
     await engine.dispose()
 
 
-def _order_service() -> Service:
-    router = APIRouter()
-    for module in (pages, dispatch, history):
-        router.include_router(module.router)
-    others = ("order", "scheduling", "equipment", "quality")
-    return Service("order", Base.metadata, router, consumers, listens_to=others, shortcuts={"/t": "/t"})
-
-
 @asynccontextmanager
 async def open_floor(databases: TestDatabases) -> AsyncIterator[Floor]:
     """A floor at work, its business clock standing at `NOW`."""
-    settings = await databases.settings([], clock_start=NOW.isoformat())
+    settings = await databases.settings(["order"], clock_start=NOW.isoformat())
     heard: list[tuple[Message, Meta]] = []
-    services = [_order_service(), _listener(heard)]
+    services = [service, _listener(heard)]
     services += [Service(name, service_metadata(), APIRouter()) for name in ("scheduling", "equipment", "quality")]
-    for service in services:
-        await _database(databases, settings.service_url(service.name), service.metadata)
+    for each in services[1:]:
+        await _database(databases, settings.service_url(each.name), each.metadata)
     runtime = Runtime(settings, services)
     await runtime.start()
     try:
