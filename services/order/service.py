@@ -14,4 +14,5 @@ service = Service(
     router,
     consumers,
     listens_to=("order", "scheduling", "equipment", "quality"),
+    shortcuts={"/t": "/t"},
 )

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from fastapi import APIRouter
 
 router = APIRouter()
-# The whole service in one router; a part that is not there yet is left out.
-for part in ("orders", "jobs", "reports", "workbook", "definitions", "dispatch", "history", "pages"):
+# The whole service in one router; a part that is not there yet is left out. Pages first: /orders/board is no order.
+for part in ("pages", "orders", "jobs", "reports", "workbook", "definitions", "dispatch", "history"):
     if find_spec(f"{__name__}.{part}"):
         router.include_router(import_module(f"{__name__}.{part}").router)

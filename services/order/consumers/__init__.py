@@ -1,7 +1,8 @@
-"""Events that this service listens to. Importing a module enters its handlers."""
+"""Events that the order service listens to."""
 
 from __future__ import annotations
 
+from services.order.consumers import equipment, history, plan
 from services.order.consumers.registry import consumers
 
-__all__ = ["consumers"]
+__all__ = ["consumers", "equipment", "history", "plan"]

@@ -99,7 +99,7 @@ def _history_entry() -> None:
         sa.Column("verb", sa.Text(), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("what", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_history_entry")),
     )
     op.create_index("ix_history_entry_order_id", "history_entry", ["order_id", "at"], unique=False)
@@ -339,6 +339,19 @@ def _plan_chunk() -> None:
     )
 
 
+def _plan_version() -> None:
+    op.create_table(
+        "plan_version",
+        sa.Column("site_id", sa.Uuid(), nullable=False),
+        sa.Column("version_id", sa.Uuid(), nullable=False),
+        sa.Column("version_no", sa.BigInteger(), nullable=False),
+        sa.Column("solver", sa.Text(), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("applied_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("site_id", name=op.f("pk_plan_version")),
+    )
+
+
 def _production_order() -> None:
     op.create_table(
         "production_order",
@@ -480,6 +493,7 @@ _TABLES = {
     "outside_move": _outside_move,
     "parked_event": _parked_event,
     "plan_chunk": _plan_chunk,
+    "plan_version": _plan_version,
     "production_order": _production_order,
     "report": _report,
     "run": _run,
