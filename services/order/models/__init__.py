@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from services.order.models.base import Base
 from services.order.models.definitions import ColumnMapping, Definition, ImportRun
+from services.order.models.guards import GuardSetting
 from services.order.models.orders import Hold, Job, OutsideMove, ProductionOrder
-from services.order.models.projections import EquipmentState, HistoryEntry, InspectionGate, PlanChunk
+from services.order.models.projections import EquipmentState, HistoryEntry, InspectionGate, PlanChunk, PlanVersion
 from services.order.models.work import Report, Run, RunLine
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "ColumnMapping",
     "Definition",
     "EquipmentState",
+    "GuardSetting",
     "HistoryEntry",
     "Hold",
     "ImportRun",
@@ -20,6 +22,7 @@ __all__ = [
     "Job",
     "OutsideMove",
     "PlanChunk",
+    "PlanVersion",
     "ProductionOrder",
     "Report",
     "Run",

@@ -140,6 +140,12 @@ class Job(Base):
     fai: Mapped[str] = mapped_column(default="")
     version: Mapped[int] = mapped_column(default=1)
 
+    @property
+    def remaining_qty(self) -> Decimal:
+        """What is still to be made, by the ledger."""
+        used = self.good_qty + self.scrap_qty + self.rework_qty
+        return self.qty + self.over_qty - used - self.written_off_qty
+
 
 class Hold(Base):
     """A hold on an order, or on one job of it; open while `released_at` is None."""

@@ -65,12 +65,8 @@ async def put_order(session: AsyncSession, ctx: Context, order: order_pb2.Order)
     if known is not None and known.version > values["version"]:
         return
     await session.execute(_PUT_ORDER, values)
-    if known is None:
-        # Others may have waited to hear of it.
-        waited = order.state in ACTIVE_ORDERS and await _is_component(session, ctx, values["id"])
-        await request_plan(session, ctx, {Why.ORDER_STATE} if waited else ())
-        return
-    await request_plan(session, ctx, _of_order(known, values))
+    if known is not None:
+        await request_plan(session, ctx, _of_order(known, values))
 
 
 def _order_row(ctx: Context, order: order_pb2.Order) -> dict[str, Any]:
@@ -84,14 +80,6 @@ def _order_row(ctx: Context, order: order_pb2.Order) -> dict[str, Any]:
 
 def _moment(message: order_pb2.Order | order_pb2.Job, name: str) -> datetime | None:
     return time_of(getattr(message, name)) if message.HasField(name) else None  # type: ignore[arg-type]
-
-
-async def _is_component(session: AsyncSession, ctx: Context, order: UUID) -> bool:
-    found = text(
-        "SELECT EXISTS (SELECT 1 FROM production_order WHERE site_id = :site AND :id = ANY(component_order_ids)) "
-        "OR EXISTS (SELECT 1 FROM job WHERE site_id = :site AND is_open AND :id = ANY(component_order_ids))"
-    )
-    return bool(await session.scalar(found, {"site": ctx.site_id, "id": order}))
 
 
 def _of_order(known: Any, values: dict[str, Any]) -> set[Why]:

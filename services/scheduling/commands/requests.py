@@ -27,6 +27,21 @@ _DRIFT = text(
     WHERE site_id = :site AND drift_due IS NULL AND planned_at IS NOT NULL
     """
 )
+# Late by more than the threshold and 20 % of the planned duration: see `domain.changes.allowance`.
+_LATE = text(
+    """
+    SELECT EXISTS (
+        SELECT 1 FROM planning p
+        LEFT JOIN planning_settings ps ON ps.site_id = p.site_id
+        JOIN scheduled_operation s ON s.site_id = p.site_id AND s.version_id = p.version_id
+        JOIN job j ON j.id = s.job_id AND j.is_open
+        WHERE p.site_id = :site AND p.drift_due IS NULL AND s.equipment_id IS NOT NULL AND s.start_at < :now
+          AND CASE WHEN j.state IN ('Waiting', 'Ready') THEN s.start_at ELSE s.end_at END
+              + greatest(make_interval(secs => coalesce(ps.drift_threshold_s, 900)), (s.end_at - s.start_at) * 0.2)
+              < :now
+    )
+    """
+)
 
 
 async def request_plan(session: AsyncSession, ctx: Context, reasons: Collection[Why]) -> int | None:
@@ -42,6 +57,12 @@ async def request_plan(session: AsyncSession, ctx: Context, reasons: Collection[
     if reasons:
         await note_drift(session, ctx, ctx.now)
     return None
+
+
+async def note_lateness(session: AsyncSession, ctx: Context) -> None:
+    """Nobody may have said anything: what should have begun or ended long ago shows that the plan is not kept."""
+    if await session.scalar(_LATE, {"site": ctx.site_id, "now": ctx.now}):
+        await note_drift(session, ctx, ctx.now)
 
 
 async def note_drift(session: AsyncSession, ctx: Context, now: datetime) -> None:

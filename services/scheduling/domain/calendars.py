@@ -109,10 +109,10 @@ def after(windows: Sequence[Window] | None, start: int, seconds: int) -> int:
 
 
 def share(windows: Sequence[Window] | None, end: int) -> float:
-    """The share of [0, end) that is working time, at least a hundredth."""
+    """The share of [0, end) that is working time, at least a thousandth."""
     if windows is None or end <= 0:
         return 1.0
-    return max(sum(b - max(a, 0) for a, b in windows if b > 0) / end, 0.01)
+    return max(sum(b - max(a, 0) for a, b in windows if b > 0) / end, 0.001)
 
 
 def calendar_of(spec: Mapping[str, Any]) -> Calendar:

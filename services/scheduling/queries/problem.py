@@ -201,12 +201,12 @@ def _class_of(machine: MachineFacts, classes: set[str]) -> str:
 
 
 def _setups(shop: Shop) -> dict[str, list[SetupRow]]:
-    """A matrix per work centre that has rows of its own, with the rows for all; "*" for the other work centres."""
+    """A matrix per work centre that has rows of its own, those first; "*" for all other work centres."""
     made: dict[str, list[SetupRow]] = {}
     for name in sorted({row.work_centre for row in shop.matrix}):
         made[name or "*"] = [
             SetupRow(row.from_family, row.to_family, row.seconds, row.cost, row.priority)
-            for row in shop.matrix
+            for row in sorted(shop.matrix, key=lambda row: row.work_centre == "")
             if row.work_centre in {name, ""}
         ]
     return made

@@ -57,7 +57,7 @@ class Incumbent:
         self.bound = max(self.bound or 0, bound - missed)
         self.proven = self.proven or missed + self.first <= bound
 
-    def offer(self, found: Found) -> bool:
+    def offer(self, found: Found, tell: bool = True) -> bool:
         """Decode a solution and keep it if it is better."""
         model = self.schedule.model
         schedule = decode(model, found.sequence(model), found.chosen)
@@ -66,8 +66,13 @@ class Incumbent:
             return False
         self.schedule, self.score, self.improved = schedule, score, True
         self._look()
-        self._on_better()
+        if tell:
+            self._on_better()
         return True
+
+    def tell(self) -> None:
+        """Show the schedule that was kept without telling."""
+        self._on_better()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,39 +181,34 @@ def improve(incumbent: Incumbent, limits: Limits) -> None:
     free = free_operations(model)
     if not free or (incumbent.proven and not model.dated):
         return
-    if len(free) <= WHOLE:
-        solve_whole(incumbent, limits)
-    else:
+    if len(free) > WHOLE or not solve_whole(incumbent, limits):
         solve_windows(incumbent, limits)
 
 
-def solve_whole(incumbent: Incumbent, limits: Limits) -> None:
-    """One model of everything: first the first part of the score, to the proof if time allows, then the lesser ones."""
+def solve_whole(incumbent: Incumbent, limits: Limits) -> bool:
+    """One model of everything: what is first in the score, and once that is proven the lesser parts in their order.
+
+    False if the proof did not succeed in half of the time.
+    """
     part = Part(incumbent.schedule, free_operations(incumbent.schedule.model))
     objective = objective_of(part)
-    least = _prove_first(incumbent, part, objective, limits)
-    if least is None:
-        return
-    part.cp.add(objective.first <= least)
+    if not incumbent.proven:
+        part.hint(incumbent.schedule)
+        answer = minimise(part, objective.first, limits, limits.left() * 0.5, 2, incumbent.offer)
+        incumbent.prove(answer.bound, objective.per_missed)
+    if not incumbent.proven:
+        return False
+    part.cp.add(objective.first <= incumbent.score.missed * objective.per_missed + incumbent.first)
     for number, lesser in enumerate(objective.lesser):
         seconds = limits.left() / (len(objective.lesser) - number)
         if seconds < 4 * _MARGIN:
-            return
+            break
         part.hint(incumbent.schedule)
         answer = minimise(part, lesser, limits, seconds, 2, incumbent.offer)
         if answer.value is None:
-            return
+            break
         part.cp.add(lesser <= answer.value)
-
-
-def _prove_first(incumbent: Incumbent, part: Part, objective: Objective, limits: Limits) -> int | None:
-    """The least value of the first part that was found; None if nothing was."""
-    part.hint(incumbent.schedule)
-    if incumbent.proven:
-        return incumbent.score.missed * objective.per_missed + incumbent.first
-    answer = minimise(part, objective.first, limits, limits.left() * 0.85, 2, incumbent.offer)
-    incumbent.prove(answer.bound, objective.per_missed)
-    return answer.value
+    return True
 
 
 def solve_windows(incumbent: Incumbent, limits: Limits) -> None:
@@ -230,9 +230,13 @@ def _solve_window(incumbent: Incumbent, window: Window, limits: Limits) -> bool:
     part = Part(incumbent.schedule, window.free, window.tails)
     objective = objective_of(part)
     part.hint(incumbent.schedule)
-    better: list[bool] = []
-    minimise(part, _mixed(objective), limits, _WINDOW_S, 1, lambda found: better.append(incumbent.offer(found)))
-    return any(better)
+    before = incumbent.schedule
+    # To make a plan of each step costs more than it tells.
+    minimise(part, _mixed(objective), limits, _WINDOW_S, 1, lambda found: incumbent.offer(found, tell=False))
+    if incumbent.schedule is before:
+        return False
+    incumbent.tell()
+    return True
 
 
 def _mixed(objective: Objective) -> Expression:

@@ -9,10 +9,12 @@ import time
 from mes.runtime import ServiceRuntime
 
 from services.scheduling.commands import planning
+from services.scheduling.commands.requests import note_lateness
 from services.scheduling.tasks.planner import Planner
 from services.scheduling.tasks.solving import InThread, Solving
 
 _POLL_S = 0.2
+_LATE_EVERY_S = 1.0
 # Requests settle when none came for so long, and are answered after so long in any case.
 _QUIET_S, _AT_MOST_S = 0.3, 2.0
 _QUIET_STEPPED_S = 0.03
@@ -70,8 +72,13 @@ async def plan(running: ServiceRuntime) -> None:
 
 async def _until_due(running: ServiceRuntime) -> None:
     event: asyncio.Event = running.state[_WAKE]
+    looked = 0.0
     while True:
         event.clear()
+        if time.monotonic() - looked >= _LATE_EVERY_S:
+            looked = time.monotonic()
+            async with running.transaction() as session:
+                await note_lateness(session, running.context())
         async with running.read() as session:
             _, due = await planning.is_due(session, running.site_id, running.clock.now())
         if due:

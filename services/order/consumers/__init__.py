@@ -1,0 +1,8 @@
+"""Events that the order service listens to."""
+
+from __future__ import annotations
+
+from services.order.consumers import equipment, history, plan
+from services.order.consumers.registry import consumers
+
+__all__ = ["consumers", "equipment", "history", "plan"]

@@ -1,0 +1,162 @@
+"""The page that opens when a code is scanned: what it is, what comes next, and what was just done."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import quote, unquote
+from uuid import UUID
+
+from fastapi import Request, Response
+from mes.errors import Invalid
+from mes.ids import new_id
+from mes.runtime import ServiceRuntime
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.order.models import Report
+from services.order.pages.actions import actions_of
+from services.order.pages.render import WORKER_COOKIE, page
+from services.order.queries.cards import JobCard, job_card
+from services.order.queries.shopfloor import Reader, plain, reasons
+
+NOTE_COOKIE = "mes_note"
+_NUMBERS = ("good", "scrap", "rework", "qty")
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What was just done. report_id: a report that can be taken back; pending: it waits for the shift leader."""
+
+    text: str
+    notes: list[str] = field(default_factory=list)
+    report_id: UUID | None = None
+    pending: bool = False
+
+
+def typed_code(text: str) -> str:
+    """A code as typed, or the last part of an address that a scanner wrote into the field."""
+    return unicodedata.normalize("NFKC", text).strip().split("?")[0].rstrip("/").rpartition("/")[2]
+
+
+def typed_number(values: Mapping[str, str], name: str) -> Decimal:
+    """A quantity as people type it: full-width digits, a comma for the point, nothing for zero. Raises Invalid."""
+    text = unicodedata.normalize("NFKC", values.get(name, "")).strip().replace(",", ".").replace(" ", "")
+    if not text:
+        return Decimal(0)
+    try:
+        number = Decimal(text)
+    except InvalidOperation as error:
+        raise Invalid("page.number", field=name, typed=text) from error
+    if not number.is_finite() or number < 0 or number >= Decimal(10) ** 12:
+        raise Invalid("page.number", field=name, typed=text)
+    return number
+
+
+def stepped(query: Mapping[str, str]) -> dict[str, str]:
+    """What was typed so far, with one more or one less: the +1 and -1 of a browser without scripts."""
+    typed = {key: value for key, value in query.items() if key not in ("step", "lang", "idempotency_key")}
+    name, sign = query["step"][:-2], query["step"][-2:]
+    if name in _NUMBERS and sign in ("+1", "-1"):
+        with suppress(Invalid):
+            typed[name] = plain(max(Decimal(0), typed_number(typed, name) + int(sign))) or "0"
+    return typed
+
+
+def away(card: JobCard) -> Decimal:
+    """Pieces at the supplier."""
+    return max(Decimal(0), card.job.sent_qty - card.job.returned_qty)
+
+
+def to_send(card: JobCard) -> Decimal:
+    """Pieces that can still be sent."""
+    return max(Decimal(0), min(card.remaining, card.job.qty - card.job.sent_qty))
+
+
+async def scan_page(
+    request: Request,
+    session: AsyncSession,
+    code: str,
+    reader: Reader,
+    *,
+    typed: Mapping[str, str] | None = None,
+    error: str = "",
+    status: int = 200,
+) -> Response:
+    """The page of a job. typed: what to keep in its fields. Raises NotFound."""
+    running: ServiceRuntime = request.app.state.service
+    site_id, query = running.site_id, request.query_params
+    card = await job_card(session, site_id, typed_code(code), reader)
+    if typed is None:
+        typed = stepped(query) if query.get("step") else {}
+    codes = {each.code for each in card.not_ready}
+    actions, primary, hint = actions_of(card.job, remaining=card.remaining, setup_s=card.setup_s, reasons=codes)
+    around = card.order_card.around
+    response = page(
+        request, "scan.html", reader, status=status, card=card, job=card.job, typed=typed, error=error,
+        actions=actions, primary=primary, hint=reader.known("page.hint", hint) if hint else "",
+        unit=reader.known("page.uom", card.job.uom), key=new_id, away=away(card), to_send=to_send(card),
+        worker_code=worker_of(request), ask_worker=query.get("who") == "1",
+        receipt=None if error else _receipt(request, card, reader),
+        holds=[*around.holds.get(card.job.id, ()), *around.holds.get(card.order.id, ())],
+        scrap_reasons=await reasons(session, site_id, "scrap"), pause_reasons=await _pause_reasons(session, site_id),
+        hold_types=HOLD_TYPES, report_text=lambda report: report_text(report, reader),
+        pending_text=lambda report: reader.say(report.pending_reason, **(report.pending_params or {})),
+    )  # fmt: skip
+    response.delete_cookie(NOTE_COOKIE)
+    return response
+
+
+HOLD_TYPES = ("OPERATIONAL", "MATERIAL_SHORTAGE", "MACHINE_FAILURE", "QUALITY_HOLD", "SAFETY", "OTHER")
+
+
+async def _pause_reasons(session: AsyncSession, site_id: UUID) -> Mapping[str, Any]:
+    found = await reasons(session, site_id, "pause")
+    return found or await reasons(session, site_id, "downtime")
+
+
+def worker_of(request: Request) -> str:
+    """Who works here, as remembered by the device."""
+    return unquote(request.cookies.get(WORKER_COOKIE, ""))[:100]
+
+
+def report_text(report: Report, reader: Reader) -> str:
+    """The quantities of a report in words."""
+    unit = reader.known("page.uom", report.uom)
+    parts = [
+        reader.say(code, qty=plain(qty), uom=unit)
+        for code, qty in (
+            ("page.qty.good", report.good_qty), ("page.qty.scrap", report.scrap_qty),
+            ("page.qty.rework", report.rework_qty),
+        )
+        if qty
+    ]  # fmt: skip
+    return ", ".join(parts) or reader.say("page.qty.nothing")
+
+
+def _receipt(request: Request, card: JobCard, reader: Reader) -> Receipt | None:
+    """What the last request of this device did, by the address that it was sent on to."""
+    did = request.query_params.get("did")
+    if not did:
+        return None
+    receipt = Receipt(reader.known("page.did", did))
+    if note := unquote(request.cookies.get(NOTE_COOKIE, "")):
+        receipt.notes += note.split("\n")
+    said = request.query_params.get("report", "")
+    report = next((each for each in card.reports if str(each.id) == said), None)
+    if report is not None:
+        receipt.text = f"{receipt.text}: {report_text(report, reader)}"
+        receipt.pending = report.state == "Pending"
+        if receipt.pending:
+            receipt.notes.append(reader.say("page.note.pending"))
+        elif report.state == "Accepted" and report.corrects_report_id is None:
+            receipt.report_id = report.id
+    return receipt
+
+
+def cookie_text(text: str) -> str:
+    """Text that may stand in a cookie."""
+    return quote(text, safe="")

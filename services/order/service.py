@@ -1,0 +1,18 @@
+"""The order service."""
+
+from __future__ import annotations
+
+from mes.service import Service
+
+from services.order.api import router
+from services.order.consumers import consumers
+from services.order.models import Base
+
+service = Service(
+    "order",
+    Base.metadata,
+    router,
+    consumers,
+    listens_to=("order", "scheduling", "equipment", "quality"),
+    shortcuts={"/t": "/t"},
+)
