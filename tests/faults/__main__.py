@@ -82,7 +82,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--control-kills", type=int, default=3)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--folder", type=Path, default=Path("var") / "faults" / time.strftime("%Y%m%d-%H%M%S"))
-    parser.add_argument("--product", choices=sorted(PRODUCTS), default="tiny")
+    parser.add_argument("--product", choices=sorted(PRODUCTS), default="mes")
     wish = parser.parse_args(words)
     product = PRODUCTS[wish.product]()
 
