@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -100,11 +100,32 @@ _SEEN = text(
     "INSERT INTO inbox (source, event_id) SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:ids AS uuid[])) "
     "ON CONFLICT DO NOTHING RETURNING source, event_id"
 )
-_PARKED = text("SELECT DISTINCT topic, key FROM parked_event WHERE topic = :topic AND key = ANY(CAST(:keys AS text[]))")
+# What is new, and which keys are parked, in one round trip.
+_LOOK = text(
+    f"WITH fresh AS ({_SEEN.text}) SELECT source, event_id, NULL AS key FROM fresh UNION ALL "  # noqa: S608
+    "SELECT NULL, NULL, key FROM parked_event WHERE topic = :topic AND key = ANY(CAST(:keys AS text[])) GROUP BY key"
+)
 _PARK = text(
     "INSERT INTO parked_event (topic, partition, record_offset, key, payload, headers, error) "
     "VALUES (:topic, :partition, :record_offset, :key, :payload, CAST(:headers AS jsonb), :error)"
 )
+
+
+async def _look(
+    session: AsyncSession, records: Sequence[Received], metas: Sequence[Meta]
+) -> tuple[set[tuple[str, UUID]], set[str]]:
+    """Enter the events of one topic into the inbox: those that are new, and the keys among them that are parked."""
+    found = await session.execute(
+        _LOOK,
+        {
+            "sources": [meta.source for meta in metas],
+            "ids": [meta.event_id for meta in metas],
+            "topic": records[0].topic,
+            "keys": [record.key for record in records],
+        },
+    )
+    rows = found.all()
+    return {(row.source, row.event_id) for row in rows if row.key is None}, {row.key for row in rows if row.key}
 
 
 def _is_transient(error: BaseException) -> bool:
@@ -185,19 +206,10 @@ class ConsumerLoop:
         metrics.EVENTS.labels(self._service, "applied").inc(len(wanted))
 
     async def _apply_in(self, session: AsyncSession, records: list[Received]) -> None:
-        parked = {
-            row.key
-            for row in await session.execute(_PARKED, {"topic": records[0].topic, "keys": [r.key for r in records]})
-        }
         metas = [meta_of(record) for record in records]
-        fresh: set[tuple[str, UUID]] | None = None
-        if self._inbox_enabled:
-            seen = await session.execute(
-                _SEEN, {"sources": [meta.source for meta in metas], "ids": [meta.event_id for meta in metas]}
-            )
-            fresh = {(row.source, row.event_id) for row in seen}
+        fresh, parked = await _look(session, records, metas)
         for record, meta in zip(records, metas, strict=True):
-            if fresh is not None:
+            if self._inbox_enabled:
                 if (meta.source, meta.event_id) not in fresh:
                     metrics.EVENTS.labels(self._service, "duplicate").inc()
                     continue

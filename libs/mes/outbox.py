@@ -128,22 +128,17 @@ _MARK = text("UPDATE outbox SET sent_at = clock_timestamp() WHERE position = ANY
 
 
 async def relay_batch(connection: AsyncConnection, bus: Bus, *, source: str, topic: str, limit: int = 500) -> int:
-    """Send up to `limit` unsent rows in order and mark them sent; returns how many.
+    """Send up to `limit` unsent rows in order and mark them sent; returns how many. The connection is in autocommit.
 
     Only one relay of a service may do so at a time. When it dies between sending and marking, the rows are sent again
     and the consumers' inbox skips them.
     """
     rows = (await connection.execute(_UNSENT, {"n": limit})).all()
     if not rows:
-        await connection.rollback()
         return 0
     records = [
         Record(row.topic or topic, row.key, bytes(row.payload), {"ce_source": source, **row.headers}) for row in rows
     ]
-    await connection.rollback()
     await bus.append(records)
-    # A mark lost with the machine only sends again: no need to wait for the disk.
-    await connection.execute(text("SET LOCAL synchronous_commit = off"))
     await connection.execute(_MARK, {"positions": [row.position for row in rows]})
-    await connection.commit()
     return len(rows)

@@ -139,17 +139,17 @@ class ServiceRuntime:
         while True:
             try:
                 async with self.database.engine.connect() as connection:
-                    await self._lead_on(connection)
+                    await self._lead_on(await connection.execution_options(isolation_level="AUTOCOMMIT"))
             except Exception as error:
                 log.warning("leader work failed, trying again", exc_info=error, extra={"service": self.service.name})
             await asyncio.sleep(0.5)
 
     async def _lead_on(self, connection: AsyncConnection) -> None:
         lock = text("SELECT pg_try_advisory_lock(7110903)")
-        while not (await connection.execute(lock)).scalar_one():
-            await connection.commit()
+        while not (await connection.execute(lock)).scalar_one():  # noqa: ASYNC110 - the lock tells nobody
             await asyncio.sleep(0.5)
-        await connection.commit()
+        # A mark lost with the machine only sends again: no need to wait for the disk.
+        await connection.execute(text("SET synchronous_commit = off"))
         self.is_leader = True
         tasks = {"retention": retention.keep, **self.service.leader_tasks}
         works = [asyncio.create_task(self._keep(name, task)) for name, task in tasks.items()]

@@ -34,10 +34,14 @@ CREATE TABLE IF NOT EXISTS group_offset (
 CREATE TABLE IF NOT EXISTS setting (name text PRIMARY KEY, value jsonb NOT NULL);
 """
 
+# Locks are taken in one order, so two appenders cannot deadlock. One statement is one round trip, and a transaction.
 _APPEND = """
-WITH room AS (
-    UPDATE partition p SET next = p.next + c.n
-    FROM unnest($1::text[], $2::int[], $3::bigint[]) AS c(topic, number, n)
+WITH locked AS (
+    SELECT p.topic, p.number, c.n FROM partition p
+    JOIN unnest($1::text[], $2::int[], $3::bigint[]) AS c(topic, number, n) USING (topic, number)
+    ORDER BY p.topic, p.number FOR UPDATE OF p),
+room AS (
+    UPDATE partition p SET next = p.next + c.n FROM locked c
     WHERE p.topic = c.topic AND p.number = c.number
     RETURNING p.topic, p.number, p.next - c.n AS base)
 INSERT INTO record (topic, partition, "offset", key, value, headers)
@@ -185,28 +189,19 @@ class PostgresBus:
             nth = placed.get(place, 0)
             placed[place] = nth + 1
             rows.append((*place, nth, record))
-        # Locks are taken in one order, so two appenders cannot deadlock.
         places = sorted(placed)
-        async with self.pool.acquire() as connection, connection.transaction():
-            if len(places) > 1:
-                await connection.execute(
-                    "SELECT 1 FROM partition p JOIN unnest($1::text[], $2::int[]) AS w(topic, number) "
-                    "ON w.topic = p.topic AND w.number = p.number ORDER BY p.topic, p.number FOR UPDATE OF p",
-                    [topic for topic, _ in places],
-                    [number for _, number in places],
-                )
-            await connection.execute(
-                _APPEND,
-                [topic for topic, _ in places],
-                [number for _, number in places],
-                [placed[place] for place in places],
-                [row[0] for row in rows],
-                [row[1] for row in rows],
-                [row[2] for row in rows],
-                [row[3].key for row in rows],
-                [row[3].value for row in rows],
-                [json.dumps(dict(row[3].headers)) for row in rows],
-            )
+        await self.pool.execute(
+            _APPEND,
+            [topic for topic, _ in places],
+            [number for _, number in places],
+            [placed[place] for place in places],
+            [row[0] for row in rows],
+            [row[1] for row in rows],
+            [row[2] for row in rows],
+            [row[3].key for row in rows],
+            [row[3].value for row in rows],
+            [json.dumps(dict(row[3].headers)) for row in rows],
+        )
         self.wake()
         self._notify_due.set()
 

@@ -97,7 +97,8 @@ class _DiesAfterSending(PostgresBus):
 
 
 async def _relayed_by_one_that_dies(running: ServiceRuntime, bus: PostgresBus) -> None:
-    async with running.database.engine.connect() as connection:
+    async with running.database.engine.connect() as plain:
+        connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
         with pytest.raises(ConnectionError):
             await outbox.relay_batch(connection, bus, source=running.group, topic=running.topic)
 
