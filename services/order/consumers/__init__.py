@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.order.consumers import equipment, history, plan
+from services.order.consumers import equipment, history, plan, quality
 from services.order.consumers.registry import consumers
 
-__all__ = ["consumers", "equipment", "history", "plan"]
+__all__ = ["consumers", "equipment", "history", "plan", "quality"]
