@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from mes.context import Context
 from mes.events.v1 import equipment_pb2
 from mes.inbox import Meta
@@ -17,3 +19,4 @@ async def on_state_changed(
 ) -> None:
     if await equipment.put_state(session, ctx, event, meta.time):
         await history.note_machine(session, ctx, event, meta)
+        await equipment.reevaluate_at(session, ctx, UUID(event.equipment_id))

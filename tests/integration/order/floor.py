@@ -83,7 +83,7 @@ class Floor:
             return
         material = Definition(
             id=self.material, site_id=site, kind="material", no="FG-001", changed_at=NOW, changed_by="t",
-            spec={"no": "FG-001", "name": {"zh": "铰链", "en": "Hinge"}},
+            spec={"no": "FG-001", "name": {"zh": "铰链", "en": "Hinge"}, "stock_uom": "pcs", "report_uom": "pcs"},
         )  # fmt: skip
         scrap = Definition(
             id=new_id(), site_id=site, kind="reason", no="S-DIM", changed_at=NOW, changed_by="t",
