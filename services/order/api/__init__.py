@@ -7,8 +7,11 @@ from importlib.util import find_spec
 
 from fastapi import APIRouter
 
+# Pages first: `/orders/board` would else be taken for an order's id. A part that is not there is left out.
+_PARTS = ("pages", "dispatch", "history", "workbook", "definitions", "orders", "jobs", "reports", "holds", "outside",
+          "runs", "splits")  # fmt: skip
+
 router = APIRouter()
-# The whole service in one router; a part that is not there yet is left out. Pages first: /orders/board is no order.
-for part in ("pages", "orders", "jobs", "reports", "workbook", "definitions", "dispatch", "history"):
+for part in _PARTS:
     if find_spec(f"{__name__}.{part}"):
         router.include_router(import_module(f"{__name__}.{part}").router)

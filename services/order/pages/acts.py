@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +13,9 @@ from mes.errors import Conflict, NotFound
 from mes.web import parse_uuid
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.order.commands import jobs, reports
+from services.order.commands import decisions, holds, jobs, outside, reports
 from services.order.commands.loading import Work
+from services.order.commands.recording import Entry, Reported
 from services.order.models import Job, Report
 from services.order.pages.numbers import typed_number
 
@@ -71,14 +73,14 @@ async def _undo_finish(session: AsyncSession, ctx: Context, job_id: UUID, form: 
     return _of(await jobs.undo_finish(session, ctx, job_id, reason=form.get("reason", "")))
 
 
-def _entry(form: Form, **more: Any) -> reports.Entry:
-    return reports.Entry(
+def _entry(form: Form, **more: Any) -> Entry:
+    return Entry(
         good=typed_number(form, "good"), scrap=typed_number(form, "scrap"), rework=typed_number(form, "rework"),
         scrap_reason=form.get("scrap_reason", "").strip(), equipment_id=_machine(form), terminal="scan", **more,
     )  # fmt: skip
 
 
-def _reported(result: reports.Reported) -> Done:
+def _reported(result: Reported) -> Done:
     return Done(result.job, result.work.warnings, result.report, result.not_finished)
 
 
@@ -92,6 +94,42 @@ async def _complete(session: AsyncSession, ctx: Context, job_id: UUID, form: For
     return _reported(await reports.complete(session, ctx, job_id, _entry(form)))
 
 
+async def _trial(session: AsyncSession, ctx: Context, job_id: UUID, form: Form) -> Done:
+    return _reported(await reports.trial(session, ctx, job_id, _entry(form)))
+
+
+async def _hold(session: AsyncSession, ctx: Context, job_id: UUID, form: Form) -> Done:
+    reason_type, reason = form.get("reason_type", "OTHER"), form.get("reason", "")
+    return _of(await holds.hold_job(session, ctx, job_id, reason_type=reason_type, reason=reason))
+
+
+async def _send(session: AsyncSession, ctx: Context, job_id: UUID, form: Form) -> Done:
+    qty, supplier = typed_number(form, "qty"), form.get("supplier", "").strip()
+    return _of(await outside.send(session, ctx, job_id, qty=qty, supplier=supplier, kg=_kg(form)))
+
+
+async def _return(session: AsyncSession, ctx: Context, job_id: UUID, form: Form) -> Done:
+    qty, short = typed_number(form, "qty"), typed_number(form, "shortage_qty")
+    return _reported(await outside.take_back(session, ctx, job_id, qty=qty, kg=_kg(form), shortage=short))
+
+
+def _kg(form: Form) -> Decimal | None:
+    return typed_number(form, "kg") if form.get("kg", "").strip() else None
+
+
+async def _undo(session: AsyncSession, ctx: Context, job_id: UUID, form: Form) -> Done:
+    """Take a report back: a counter-entry that leaves nothing of it."""
+    report_id = parse_uuid(form.get("report_id", ""), "report_id")
+    row = await session.get(Report, report_id)
+    if row is None or row.job_id != job_id:
+        raise NotFound("page.report_gone")
+    nothing = Decimal(0)
+    scrap = nothing if row.scrap_qty else None
+    good = nothing if row.good_qty else None
+    result = await decisions.correct(session, ctx, report_id, good=good, scrap=scrap, reason="undo")
+    return Done(result.job, result.work.warnings)
+
+
 ACTS: dict[str, Act] = {
     "start-setup": _start_setup,
     "stop-setup": _stop_setup,
@@ -102,6 +140,11 @@ ACTS: dict[str, Act] = {
     "undo-finish": _undo_finish,
     "report": _report,
     "complete": _complete,
+    "trial": _trial,
+    "hold": _hold,
+    "send": _send,
+    "return": _return,
+    "undo": _undo,
 }
 
 

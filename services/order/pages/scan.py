@@ -128,7 +128,7 @@ def _receipt(request: Request, card: JobCard, reader: Reader) -> Receipt | None:
         receipt.pending = report.state == "Pending"
         if receipt.pending:
             receipt.notes.append(reader.say("page.note.pending"))
-        elif report.state == "Accepted" and report.corrects_report_id is None:
+        elif report.state == "Accepted" and report.kind in ("production", "setup") and not report.rework_qty:
             receipt.report_id = report.id
     return receipt
 

@@ -154,3 +154,39 @@ async def test_set_up_start_pause_resume_finish(floor: Floor) -> None:
     page = await follow(floor, await send(floor, page, "finish"))
     assert "Finished" in page
     assert (await floor.job(job.id)).state == "Done"
+
+
+async def test_a_report_is_taken_back_by_a_counter_entry(floor: Floor) -> None:
+    job = (await busy_day(floor))["running"]
+    page = await see(floor, f"/t/{job.code}")
+    page = await follow(floor, await send(floor, page, "report", worker="W-017", good="10"))
+    undo = re.search(r'name="report_id" value="([^"]+)"', page)
+    assert undo
+    page = await follow(floor, await send(floor, page, "undo", report_id=undo[1]))
+    assert "taken back" in page and "good -10 pcs" in page
+    assert (await floor.job(job.id)).good_qty == 40
+
+
+async def test_trial_pieces_and_hold(floor: Floor) -> None:
+    jobs = await busy_day(floor)
+    page = await see(floor, f"/t/{jobs['setup'].code}")
+    page = await follow(floor, await send(floor, page, "trial", worker="W-9", scrap="2"))
+    assert "Trial pieces reported: scrap 2 pcs" in page
+    page = await follow(floor, await send(floor, page, "hold", reason_type="SAFETY", reason="guard is missing"))
+    assert "guard is missing" in page and "safety officer" in page
+    assert (await floor.job(jobs["setup"].id)).state == "Held"
+
+
+async def test_outside_work_goes_out_and_comes_back_in_parts(floor: Floor) -> None:
+    order = floor.new_order("SO-9")
+    job = floor.new_job(order, 10, kind="outside", supplier="HF", alternatives=[], lead_days=2)
+    await floor.add(order, job)
+    page = await see(floor, f"/t/{job.code}")
+    page = await follow(floor, await send(floor, page, "send", worker="D-1", qty="100", kg="4,5", supplier="HF"))
+    assert "Sent out" in page
+    page = await follow(floor, await send(floor, page, "return", qty="60"))
+    assert (await floor.job(job.id)).state == "PartlyReturned"
+    page = await follow(floor, await send(floor, page, "return", qty="40"))
+    page = await follow(floor, await send(floor, page, "finish"))
+    assert "Finished" in page
+    assert (await floor.job(job.id)).state == "Done"

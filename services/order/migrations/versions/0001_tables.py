@@ -234,6 +234,7 @@ def _job() -> None:
         sa.Column("scrap_qty", sa.Numeric(precision=18, scale=6), nullable=False),
         sa.Column("rework_qty", sa.Numeric(precision=18, scale=6), nullable=False),
         sa.Column("written_off_qty", sa.Numeric(precision=18, scale=6), nullable=False),
+        sa.Column("short_qty", sa.Numeric(precision=18, scale=6), nullable=False),
         sa.Column("over_qty", sa.Numeric(precision=18, scale=6), nullable=False),
         sa.Column("allowed_to_start", sa.Boolean(), nullable=False),
         sa.Column("material_ready_at", sa.DateTime(timezone=True), nullable=True),
