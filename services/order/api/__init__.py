@@ -14,10 +14,12 @@ from services.order.api import (
     outside,
     pages,
     reports,
+    runs,
+    splits,
     workbook,
 )
 
 router = APIRouter()
 # Pages first: /orders/board is no order.
-for part in (pages, orders, jobs, holds, outside, reports, workbook, definitions, dispatch, history):
+for part in (pages, orders, jobs, holds, outside, runs, splits, reports, workbook, definitions, dispatch, history):
     router.include_router(part.router)

@@ -1,4 +1,4 @@
-"""Events that the order service listens to."""
+"""Events that this service listens to. Importing a module enters its handlers."""
 
 from __future__ import annotations
 
