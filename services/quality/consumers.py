@@ -26,6 +26,20 @@ async def on_equipment_defined(
     await projections.put_equipment(session, ctx, event)
 
 
+@consumers.on(order_pb2.WorkCentreDefined)
+async def on_work_centre_defined(
+    session: AsyncSession, ctx: Context, event: order_pb2.WorkCentreDefined, meta: Meta
+) -> None:
+    await projections.put_work_centre(session, ctx, event)
+
+
+@consumers.on(order_pb2.CalendarDefined)
+async def on_calendar_defined(
+    session: AsyncSession, ctx: Context, event: order_pb2.CalendarDefined, meta: Meta
+) -> None:
+    await projections.put_calendar(session, ctx, event)
+
+
 @consumers.on(order_pb2.InspectionPlanDefined)
 async def on_inspection_plan_defined(
     session: AsyncSession, ctx: Context, event: order_pb2.InspectionPlanDefined, meta: Meta

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from mes.runtime import ServiceRuntime
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from services.quality.commands.triggers import consider
 from services.quality.models import InspectionPlan, Job
@@ -22,8 +22,8 @@ async def watch(running: ServiceRuntime) -> None:
 
 
 async def look(running: ServiceRuntime) -> None:
-    """Open what has become due at running jobs whose plan counts minutes, each job in a transaction of its own."""
-    timed = InspectionPlan.stages.contains([{"trigger": "every_minutes"}])
+    """Open what has become due at running jobs whose plan counts minutes or shifts, each in its own transaction."""
+    timed = or_(*(InspectionPlan.stages.contains([{"trigger": each}]) for each in ("every_minutes", "shift_start")))
     query = (
         select(Job.id)
         .join(InspectionPlan, InspectionPlan.id == Job.inspection_plan_id)

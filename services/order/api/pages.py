@@ -12,18 +12,22 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from markupsafe import Markup
 from mes.errors import Conflict, DomainError, Invalid, NotFound
-from mes.i18n import t
 from mes.web import Ctx, Running, ServiceRoute, Session
 
+from services.order.pages.acts import Done, act
+from services.order.pages.numbers import typed_code
 from services.order.pages.qr import code_svg
-from services.order.pages.render import local, page, reader_for, style
-from services.order.pages.scan import scan_page, typed_code
+from services.order.pages.render import WORKER_COOKIE, local, page, reader_for, style
+from services.order.pages.scan import NOTE_COOKIE, cookie_text, scan_page, worker_of
+from services.order.pages.spoken import spoken, spoken_params
 from services.order.pages.symbols import urgency
 from services.order.queries import boards, cards, dispatch, history, shopfloor
 
 _STATUS: list[tuple[type[DomainError], int]] = [(NotFound, 404), (Conflict, 409), (Invalid, 422)]
 _PAGE = 200
 _NEXT = 3
+# A device forgets who works at it after a long shift.
+_SHIFT_S = 12 * 3600
 
 
 class PageRoute(ServiceRoute):
@@ -48,7 +52,7 @@ async def _error_page(request: Request, error: DomainError) -> Response:
     """The scan page with the error and what was typed; without a job, a page that leads back."""
     reader = reader_for(request)
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 400)
-    text = t(error.code, reader.language, **error.params)
+    text = spoken(error, reader)
     code = request.path_params.get("code")
     if code and request.method == "POST" and not error.code.startswith("http."):
         typed = {key: value for key, value in (await request.form()).items() if isinstance(value, str)}
@@ -154,10 +158,40 @@ async def enter(request: Request, session: Session, ctx: Ctx, code: str = "") ->
             found = await cards.job_card(session, ctx.site_id, typed, reader)
             return RedirectResponse(f"{request.scope.get('root_path', '')}/t/{found.job.code}", 303)
         except NotFound as unknown:
-            error = t(unknown.code, reader.language, **unknown.params)
+            error = spoken(unknown, reader)
     return page(request, "enter.html", reader, status=404 if error else 200, typed=typed, error=error)
 
 
 @router.get("/t/{code}", summary="A job: what it is and what is to be done next")
 async def scanned(code: str, request: Request, session: Session, ctx: Ctx, running: Running) -> Response:
     return await scan_page(request, session, code, reader_for(request))
+
+
+@router.post("/t/{code}/{action}", summary="Do what is next, and show a receipt")
+async def act_on(code: str, action: str, request: Request, session: Session, running: Running) -> Response:
+    reader = reader_for(request)
+    form = {key: value for key, value in (await request.form()).items() if isinstance(value, str)}
+    worker = (form.get("worker") or worker_of(request)).strip()[:100]
+    if not worker:
+        raise Invalid("page.worker_missing", field="worker")
+    ctx = running.context(worker)
+    card = await cards.job_card(session, ctx.site_id, typed_code(code), reader)
+    address = f"{request.scope.get('root_path', '')}/t/{card.job.code}?did={action}"
+    notes: list[str] = []
+    if action != "who":
+        done = await act(session, ctx, card.job.id, action, form)
+        address += f"&report={done.report.id}" if done.report is not None else ""
+        notes = _notes(done, reader)
+    response = RedirectResponse(address, 303)
+    response.set_cookie(WORKER_COOKIE, cookie_text(worker), max_age=_SHIFT_S, httponly=True, samesite="lax")
+    if notes:
+        response.set_cookie(NOTE_COOKIE, cookie_text("\n".join(notes))[:3000], max_age=60, samesite="lax")
+    return response
+
+
+def _notes(done: Done, reader: shopfloor.Reader) -> list[str]:
+    """What else there is to say after something was done."""
+    notes = [reader.say(code, **spoken_params(code, params, reader)) for code, params in done.warnings]
+    if done.not_finished is not None:
+        notes.append(reader.say("page.note.unfinished", reason=spoken(done.not_finished, reader)))
+    return notes

@@ -7,7 +7,7 @@ from mes.events.v1 import scheduling_pb2
 from mes.inbox import Meta
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.order.commands import history, plan
+from services.order.commands import equipment, history, plan
 from services.order.consumers.registry import consumers
 
 
@@ -17,6 +17,8 @@ async def on_schedule_published(
 ) -> None:
     applied = await plan.take_chunk(session, ctx, event)
     history.note_plan(session, ctx, applied, meta)
+    elsewhere = [each.job_id for each in applied.moved if each.equipment != each.old_equipment]
+    await equipment.reevaluate_moved(session, ctx, elsewhere)
 
 
 @consumers.on(scheduling_pb2.PromisesChanged)

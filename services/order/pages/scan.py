@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, unquote
 from uuid import UUID
 
 from fastapi import Request, Response
-from mes.errors import Invalid
 from mes.ids import new_id
 from mes.runtime import ServiceRuntime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.models import Report
 from services.order.pages.actions import actions_of
+from services.order.pages.numbers import stepped, typed_code
 from services.order.pages.render import WORKER_COOKIE, page
+from services.order.pages.spoken import spoken_params
 from services.order.queries.cards import JobCard, job_card
 from services.order.queries.shopfloor import Reader, plain, reasons
 
 NOTE_COOKIE = "mes_note"
-_NUMBERS = ("good", "scrap", "rework", "qty")
 
 
 @dataclass(slots=True)
@@ -35,35 +33,6 @@ class Receipt:
     notes: list[str] = field(default_factory=list)
     report_id: UUID | None = None
     pending: bool = False
-
-
-def typed_code(text: str) -> str:
-    """A code as typed, or the last part of an address that a scanner wrote into the field."""
-    return unicodedata.normalize("NFKC", text).strip().split("?")[0].rstrip("/").rpartition("/")[2]
-
-
-def typed_number(values: Mapping[str, str], name: str) -> Decimal:
-    """A quantity as people type it: full-width digits, a comma for the point, nothing for zero. Raises Invalid."""
-    text = unicodedata.normalize("NFKC", values.get(name, "")).strip().replace(",", ".").replace(" ", "")
-    if not text:
-        return Decimal(0)
-    try:
-        number = Decimal(text)
-    except InvalidOperation as error:
-        raise Invalid("page.number", field=name, typed=text) from error
-    if not number.is_finite() or number < 0 or number >= Decimal(10) ** 12:
-        raise Invalid("page.number", field=name, typed=text)
-    return number
-
-
-def stepped(query: Mapping[str, str]) -> dict[str, str]:
-    """What was typed so far, with one more or one less: the +1 and -1 of a browser without scripts."""
-    typed = {key: value for key, value in query.items() if key not in ("step", "lang", "idempotency_key")}
-    name, sign = query["step"][:-2], query["step"][-2:]
-    if name in _NUMBERS and sign in ("+1", "-1"):
-        with suppress(Invalid):
-            typed[name] = plain(max(Decimal(0), typed_number(typed, name) + int(sign))) or "0"
-    return typed
 
 
 def away(card: JobCard) -> Decimal:
@@ -104,7 +73,7 @@ async def scan_page(
         holds=[*around.holds.get(card.job.id, ()), *around.holds.get(card.order.id, ())],
         scrap_reasons=await reasons(session, site_id, "scrap"), pause_reasons=await _pause_reasons(session, site_id),
         hold_types=HOLD_TYPES, report_text=lambda report: report_text(report, reader),
-        pending_text=lambda report: reader.say(report.pending_reason, **(report.pending_params or {})),
+        pending_text=lambda report: pending_text(report, reader),
     )  # fmt: skip
     response.delete_cookie(NOTE_COOKIE)
     return response
@@ -137,6 +106,13 @@ def report_text(report: Report, reader: Reader) -> str:
     return ", ".join(parts) or reader.say("page.qty.nothing")
 
 
+def pending_text(report: Report, reader: Reader) -> str:
+    """Why a report waits for the shift leader."""
+    return reader.say(
+        report.pending_reason, **spoken_params(report.pending_reason, report.pending_params or {}, reader)
+    )
+
+
 def _receipt(request: Request, card: JobCard, reader: Reader) -> Receipt | None:
     """What the last request of this device did, by the address that it was sent on to."""
     did = request.query_params.get("did")
@@ -152,7 +128,7 @@ def _receipt(request: Request, card: JobCard, reader: Reader) -> Receipt | None:
         receipt.pending = report.state == "Pending"
         if receipt.pending:
             receipt.notes.append(reader.say("page.note.pending"))
-        elif report.state == "Accepted" and report.corrects_report_id is None:
+        elif report.state == "Accepted" and report.kind in ("production", "setup") and not report.rework_qty:
             receipt.report_id = report.id
     return receipt
 

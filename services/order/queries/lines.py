@@ -67,7 +67,7 @@ class _Line:
     def reason(self, code: str) -> str:
         """The name of a reason by its code; free text stays as it is."""
         found = self.names.reasons.get(code)
-        return self.reader.name(found.zh, found.en) if found else code
+        return self.reader.name(found.zh, found.en) if found else self.reader.known("page.reason", code)
 
     def because(self, reason: str) -> str:
         return self.reader.say("page.because", reason=self.reason(reason)) if reason else ""

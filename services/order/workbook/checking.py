@@ -7,7 +7,6 @@ from datetime import time
 from typing import Any
 
 from services.order.workbook.documents import ANY
-from services.order.workbook.kinds import Parts
 from services.order.workbook.merging import Owner, Wish
 from services.order.workbook.rows import Thing
 from services.order.workbook.sheets import Key, Values
@@ -36,17 +35,18 @@ class World:
             return "there"
         return "bad" if wish or no in self.lost.get(kind, ()) else ""
 
-    def routings_of(self, product: str) -> Iterator[tuple[str, str]]:
-        """Revision and status of a product's routings as they would be."""
-        seen = set()
-        for (kind, no), wish in self.wishes.items():
-            if kind == "routing" and no.rpartition("/")[0] == product and wish.good:
-                seen.add(no)
-                for (_, revision), values in wish.document.level("routing").items():
-                    yield str(revision), values["status"]
+    def accepted_products(self) -> set[str]:
+        """Products that have an accepted routing, as it would be."""
+        found = set()
         for (kind, no), spec in self._stored.items():
-            if kind == "routing" and no.rpartition("/")[0] == product and no not in seen:
-                yield no.rpartition("/")[2], spec.get("status", "")
+            if kind == "routing" and spec.get("status") == "Accepted" and (kind, no) not in self.wishes:
+                found.add(no.rpartition("/")[0])
+        for wish in self.wishes.values():
+            document = wish.document if wish.good else wish.old
+            for (product, _), values in document.level("routing").items() if document else ():
+                if values["status"] == "Accepted":
+                    found.add(str(product))
+        return found
 
 
 def check(wishes: Sequence[Wish], world: World) -> None:
@@ -75,13 +75,13 @@ def _check_references(wish: Wish, world: World) -> None:
 def _references(thing: Thing, values: Values) -> Iterator[tuple[str, str, str]]:
     """Column, kind and number of everything that a thing names."""
     keys = dict(zip(thing.level.key, thing.key, strict=True))
-    for column in thing.layout.sheet.columns:
+    for column in thing.layout.sheet.naming(thing.level):
         value = values.get(column.key, keys.get(column.key))
-        if thing.layout.sheet.level_of(column) is not thing.level or not value:
+        if not value or value == ANY:
             continue
-        if column.refers and value != ANY:
+        if column.refers:
             yield column.key, column.refers, value
-        elif isinstance(column.kind, Parts):
+        else:
             yield from ((column.key, "material", material) for material, _ in value)
 
 

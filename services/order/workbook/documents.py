@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 from mes.events.v1 import order_pb2
 
@@ -97,31 +97,48 @@ def owner_of(level: str, key: Key) -> tuple[str, str]:
 
 def spec_of(message: Message) -> dict[str, Any]:
     """A message as JSON with the field names of `proto/`: every field, numbers as numbers, None for an absent one."""
-    return {each.name: _field(message, each) for each in message.DESCRIPTOR.fields}
+    return {each.name: _field(message, each) for each in _fields(message.DESCRIPTOR)}
 
 
-def _field(message: Message, each: Any) -> Any:
+class _Field(NamedTuple):
+    name: str
+    repeated: bool
+    nested: Any
+    optional: bool
+    default: Any
+
+
+@cache
+def _fields(descriptor: Any) -> tuple[_Field, ...]:
+    """What is asked of a descriptor for every message, asked once."""
+    return tuple(
+        _Field(each.name, each.is_repeated, each.message_type, each.has_presence and not each.message_type,
+               None if each.is_repeated or each.message_type else each.default_value)
+        for each in descriptor.fields
+    )  # fmt: skip
+
+
+def _field(message: Message, each: _Field) -> Any:
     value = getattr(message, each.name)
-    nested = each.message_type is not None
-    if each.is_repeated:
-        return [spec_of(one) for one in value] if nested else list(value)
-    if each.has_presence and not message.HasField(each.name):
+    if each.repeated:
+        return [spec_of(one) for one in value] if each.nested else list(value)
+    if each.optional and not message.HasField(each.name):
         return None
-    return spec_of(value) if nested else value
+    return spec_of(value) if each.nested else value
 
 
 def completed(descriptor: Any, spec: Mapping[str, Any]) -> dict[str, Any]:
     """A stored spec with every field of today's contract: one that is older than a field has its default."""
-    return {each.name: _completed_field(each, spec.get(each.name)) for each in descriptor.fields}
+    return {each.name: _completed_field(each, spec.get(each.name)) for each in _fields(descriptor)}
 
 
-def _completed_field(each: Any, value: Any) -> Any:
-    if each.is_repeated:
+def _completed_field(each: _Field, value: Any) -> Any:
+    if each.repeated:
         found = value or []
-        return [completed(each.message_type, one) for one in found] if each.message_type else found
-    if each.message_type:
-        return completed(each.message_type, value or {})
-    return each.default_value if value is None and not each.has_presence else value
+        return [completed(each.nested, one) for one in found] if each.nested else found
+    if each.nested:
+        return completed(each.nested, value or {})
+    return each.default if value is None and not each.optional else value
 
 
 def _plain(number: Decimal | None) -> str:
@@ -284,7 +301,7 @@ def message_of(kind: str, no: str, document: Document, names: Names) -> Message:
     spec = _TO_SPEC[kind](no, document, names)
     if kind in ID_FIELDS:
         spec[ID_FIELDS[kind]] = names.id(kind, no)
-    return ParseDict(spec, MESSAGES[kind]())
+    return MESSAGES[kind](**spec)
 
 
 def _only(document: Document, level: str) -> Values:

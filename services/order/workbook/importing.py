@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands.definitions import DefinitionChange, lock_definitions, put_definitions
 from services.order.commands.orders import change_order, create_order
-from services.order.models import ImportRun, ProductionOrder
+from services.order.models import Definition, ImportRun, ProductionOrder
 from services.order.queries.definitions import all_definitions
 from services.order.workbook.documents import message_of, spec_of
 from services.order.workbook.layout import FileMapping
@@ -149,12 +149,21 @@ async def _apply(session: AsyncSession, ctx: Context, prepared: Prepared) -> Non
             ProductionOrder.site_id == ctx.site_id, ProductionOrder.no.in_(parts)
         )
         made |= {row.no: row.id for row in await session.execute(query)}
+    # The session forgets what nobody holds: held here, each order finds its material without asking the database.
+    held = await _materials(session, prepared)
     with session.no_autoflush:
         for wish in in_order_of_parts(prepared.orders):
             if wish.stored:
                 await _change(session, ctx, wish, made)
             else:
                 made[wish.no] = await _create(session, ctx, wish, prepared, made)
+    del held
+
+
+async def _materials(session: AsyncSession, prepared: Prepared) -> Sequence[Definition]:
+    numbers = {wish.values["material"] for wish in prepared.orders if wish.stored is None}
+    ids = [UUID(prepared.names.id("material", no)) for no in numbers]
+    return (await session.scalars(select(Definition).where(Definition.id.in_(ids)))).all()
 
 
 def _definition_changes(prepared: Prepared) -> list[DefinitionChange]:

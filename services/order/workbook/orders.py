@@ -60,6 +60,7 @@ class OrderChecker:
         self.notes: list[Problem] = []
         self.wishes: dict[str, OrderWish] = {}
         self._columns_missing: set[tuple[str, str]] = set()
+        self._accepted = world.accepted_products()
         self._without_routing: set[str] = set()
 
     def check(self) -> None:
@@ -183,7 +184,7 @@ class OrderChecker:
     def _note_routing(self, wish: OrderWish, material: str) -> None:
         if wish.stored or material in self._without_routing:
             return
-        if not any(status == "Accepted" for _, status in self.world.routings_of(material)):
+        if material not in self._accepted:
             self._without_routing.add(material)
             self.notes.append(wish.thing.problem("material", "workbook.no_routing", value=material))
 

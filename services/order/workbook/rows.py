@@ -100,6 +100,8 @@ class _SheetReader:
     def __init__(self, layout: Layout, setting: Setting, taken: Taken) -> None:
         self.layout, self.setting, self.taken = layout, setting, taken
         self.sheet = layout.sheet
+        # The same words come again and again: what was read once need not be read again.
+        self.known: dict[tuple[str, type, Cell], Any] = {}
         # Columns that the file has, by level, without the keys.
         self.own = {
             level.name: [each for each in self.sheet.own(level) if layout.has(each.key) and not each.only_read]
@@ -145,13 +147,18 @@ class _SheetReader:
 
     def _read_cell(self, number: int, row: dict[str, Cell], column: Column) -> Any:
         cell = row.get(column.key)
+        mark = (column.key, type(cell), cell)
+        if mark in self.known:
+            return self.known[mark]
         if is_blank(cell):
             return EMPTY
         try:
-            return column.kind.read(cell, self.setting)
+            value = column.kind.read(cell, self.setting)
         except CellError as error:
             self._wrong(number, column.key, error)
             return None
+        self.known[mark] = value
+        return value
 
     def _wrong(self, number: int, column: str, error: CellError) -> None:
         self.taken.errors.append(self.layout.problem(number, column, error.code, **error.params))

@@ -6,9 +6,10 @@ status) and of one of its operations. What is said of the outer level may be lef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from services.order.workbook.kinds import (
@@ -85,20 +86,35 @@ class Sheet:
     levels: tuple[Level, ...]
     columns: tuple[Column, ...]
     aliases: tuple[str, ...] = ()
-    by_key: Mapping[str, Column] = field(init=False, hash=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "by_key", {column.key: column for column in self.columns})
+    @cached_property
+    def by_key(self) -> Mapping[str, Column]:
+        """Columns by their keys."""
+        return {column.key: column for column in self.columns}
+
+    @cached_property
+    def _own(self) -> Mapping[str, Sequence[Column]]:
+        keys = {name for each in self.levels for name in each.key}
+        free = [each for each in self.columns if each.key not in keys]
+        return {level.name: [each for each in free if self.level_of(each) is level] for level in self.levels}
+
+    @cached_property
+    def _naming(self) -> Mapping[str, Sequence[Column]]:
+        found = [each for each in self.columns if each.refers or isinstance(each.kind, Parts)]
+        return {level.name: [each for each in found if self.level_of(each) is level] for level in self.levels}
 
     def level_of(self, column: Column) -> Level:
         """The level that a column belongs to."""
         wanted = column.level or self.levels[-1].name
         return next(level for level in self.levels if level.name == wanted)
 
-    def own(self, level: Level) -> list[Column]:
+    def own(self, level: Level) -> Sequence[Column]:
         """Columns of a level that are not part of any key."""
-        keys = {name for each in self.levels for name in each.key}
-        return [each for each in self.columns if self.level_of(each) is level and each.key not in keys]
+        return self._own[level.name]
+
+    def naming(self, level: Level) -> Sequence[Column]:
+        """Columns of a level that name other definitions."""
+        return self._naming[level.name]
 
 
 def _names(level: str = "", zh: str = "name_zh", en: str = "name_en") -> tuple[Column, Column]:

@@ -162,7 +162,9 @@ def head(sheet: Any, title: str) -> Any:
 
 def text_cell(sheet: Any, value: Cell) -> Any:
     """A cell whose text is text: what begins with "=" is no formula."""
-    if not isinstance(value, str) or value[:1] not in {"=", "#"}:
+    if not value and isinstance(value, str):
+        return None
+    if not isinstance(value, str) or value[0] not in {"=", "#"}:
         return value
     cell = WriteOnlyCell(sheet, value)
     cell.data_type = "s"

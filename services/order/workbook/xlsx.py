@@ -99,7 +99,7 @@ def _read(
             # What a file says of its own size may be wrong.
             sheet.reset_dimensions()
             ranges = merged.get(sheet._worksheet_path.lstrip("/"), {})
-            taken = list(_rows(sheet.iter_rows(values_only=True, max_col=columns), ranges, left + 2))
+            taken = list(_rows(sheet.iter_rows(values_only=True), ranges, left + 2, columns))
             left -= max(0, len(taken) - 1)
             if left < 0:
                 raise Invalid("workbook.too_many_rows", field="file", file=name, most=rows)
@@ -109,11 +109,14 @@ def _read(
         book.close()
 
 
-def _rows(source: Iterable[Sequence[Any]], merged: _Merged, most: int) -> Iterator[tuple[int, Sequence[Cell]]]:
+def _rows(
+    source: Iterable[Sequence[Any]], merged: _Merged, most: int, columns: int
+) -> Iterator[tuple[int, Sequence[Cell]]]:
     """Up to `most` rows that have something of their own, every row of a merged range with the value that it shows."""
     showing: dict[int, tuple[int, Cell]] = {}
     given = 0
-    for number, row in enumerate(source, start=1):
+    for number, cells in enumerate(source, start=1):
+        row = cells[:columns]
         for last, column in merged.get(number, ()):
             if column <= len(row):
                 showing[column] = (last, row[column - 1])

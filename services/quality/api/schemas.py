@@ -398,11 +398,11 @@ class ReopenIn(Strict):
 class SamplingStateOut(BaseModel):
     """How sharply a product is inspected by AQL at a stage. score: switching score; may_reduce: it suffices."""
 
-    sampling_state_id: UUID
+    sampling_state_id: UUID = Field(examples=[_ID])
     inspection_plan_id: UUID
     stage_no: int
     material_id: UUID | None
-    severity: str
+    severity: str = Field(examples=["normal"])
     score: int
     may_reduce: bool
     reduced_approved: bool

@@ -14,6 +14,7 @@ from mes.errors import Invalid
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.quality.commands.charts import add_points
 from services.quality.commands.lots import (
     advance,
     announce_completed,
@@ -28,7 +29,7 @@ from services.quality.domain.plans import ATTRIBUTE, Characteristic
 from services.quality.domain.sampling import AQLS, master_plan, standard_aql
 from services.quality.domain.states import LOT_OPEN
 from services.quality.domain.switching import after_lot
-from services.quality.models import InspectionLot, Job, Measurement, Nonconformance, StageWatch
+from services.quality.models import InspectionLot, Job, Measurement, Nonconformance, Signal, StageWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,27 +146,43 @@ async def _decide(
     advance(ctx, lot, "pass" if outcome.passed else "fail", ", ".join(outcome.failed_characteristics))
     announce_completed(session, ctx, lot, rows)
     await _switch(session, ctx, lot, outcome)
-    job = await session.get(Job, lot.job_id, with_for_update=True)
-    found = None if outcome.passed or job is None else await _fail(session, ctx, lot, job, outcome)
+    holding = [each for each in await add_points(session, ctx, lot, characteristics, rows, at) if each.hold]
+    if outcome.passed and not holding:
+        return {}, None
+    found = await _open(session, ctx, lot, outcome, holding, characteristics)
+    for each in holding:
+        each.nonconformance_id = found.id
     return {}, found
 
 
-async def _fail(session: AsyncSession, ctx: Context, lot: InspectionLot, job: Job, outcome: Outcome) -> Nonconformance:
-    """Every good piece since the lot before is in question, also those made while this one waited."""
+async def _open(
+    session: AsyncSession,
+    ctx: Context,
+    lot: InspectionLot,
+    outcome: Outcome,
+    holding: Sequence[Signal],
+    characteristics: Sequence[Characteristic],
+) -> Nonconformance:
+    """One nonconformance for the sample, whatever was found in it: the job is held once for the same pieces.
+
+    In question is every good piece since the lot before, also those made while this one waited.
+    """
+    job = await session.get(Job, lot.job_id, with_for_update=True)
+    assert job is not None  # noqa: S101 - lots are opened for jobs
+    qty = lot.lot_qty if lot.cause == "delivery" else max(job.good - lot.good_from, Decimal(0))
     watch = await session.scalar(
         select(StageWatch).where(
             StageWatch.site_id == ctx.site_id, StageWatch.job_id == job.id, StageWatch.stage_no == lot.stage_no
         )
     )
-    if lot.cause == "delivery":
-        qty = lot.lot_qty
-    else:
-        qty = max(job.good - lot.good_from, Decimal(0))
-        if watch is not None:
-            watch.good, watch.made = max(watch.good, job.good), max(watch.made, job.made)
+    if watch is not None and lot.cause != "delivery":
+        watch.good, watch.made = max(watch.good, job.good), max(watch.made, job.made)
+    names = {each.characteristic_id: each.no for each in characteristics}
+    said = list(outcome.failed_characteristics) if not outcome.passed else []
+    said += [f"{names[str(each.characteristic_id)]} {each.chart}: rule {each.rule}" for each in holding]
     return await open_nonconformance(
-        session, ctx, job, source="inspection", defect=", ".join(outcome.failed_characteristics), qty=qty, hold=True,
-        lot=lot,
+        session, ctx, job, source="chart" if outcome.passed else "inspection", defect=", ".join(said), qty=qty,
+        hold=True, lot=lot, signal_id=holding[0].id if holding else None,
     )  # fmt: skip
 
 

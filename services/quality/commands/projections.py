@@ -12,10 +12,21 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.quality.commands import triggers
+from services.quality.commands.charts import plan_changed
 from services.quality.commands.events import id_of, quantity_of
+from services.quality.commands.shifts import shift_name
 from services.quality.domain.inspection import AT_WORK
 from services.quality.domain.plans import Characteristic, Stage
-from services.quality.models import Base, CharacteristicRow, Equipment, InspectionPlan, Job, Material
+from services.quality.models import (
+    Base,
+    Calendar,
+    CharacteristicRow,
+    Equipment,
+    InspectionPlan,
+    Job,
+    Material,
+    WorkCentre,
+)
 
 
 async def _put(session: AsyncSession, table: type[Base], values: dict[str, Any]) -> None:
@@ -32,8 +43,24 @@ async def put_material(session: AsyncSession, ctx: Context, event: order_pb2.Mat
 
 async def put_equipment(session: AsyncSession, ctx: Context, event: order_pb2.EquipmentDefined) -> None:
     """A machine was defined or changed."""
-    names = {"no": event.no, "name_zh": event.name.zh, "name_en": event.name.en}
-    await _put(session, Equipment, {"id": UUID(event.equipment_id), "site_id": ctx.site_id, **names})
+    values = {
+        "id": UUID(event.equipment_id), "site_id": ctx.site_id, "no": event.no, "name_zh": event.name.zh,
+        "name_en": event.name.en, "work_centre_id": id_of(event.work_centre_id),
+        "calendar_id": id_of(event.calendar_id),
+    }  # fmt: skip
+    await _put(session, Equipment, values)
+
+
+async def put_work_centre(session: AsyncSession, ctx: Context, event: order_pb2.WorkCentreDefined) -> None:
+    """A work centre was defined or changed."""
+    values = {"id": UUID(event.work_centre_id), "site_id": ctx.site_id, "calendar_id": id_of(event.calendar_id)}
+    await _put(session, WorkCentre, values)
+
+
+async def put_calendar(session: AsyncSession, ctx: Context, event: order_pb2.CalendarDefined) -> None:
+    """A calendar was defined or changed."""
+    definition = event.SerializeToString(deterministic=True)
+    await _put(session, Calendar, {"id": UUID(event.calendar_id), "site_id": ctx.site_id, "definition": definition})
 
 
 async def put_plan(session: AsyncSession, ctx: Context, event: order_pb2.InspectionPlanDefined) -> None:
@@ -50,6 +77,9 @@ async def put_plan(session: AsyncSession, ctx: Context, event: order_pb2.Inspect
         await session.refresh(known)
     specs = {UUID(spec.characteristic_id): (stage, spec) for stage in stages for spec in stage.characteristics}
     for characteristic_id, (stage, spec) in specs.items():
+        before = await session.get(CharacteristicRow, characteristic_id, populate_existing=True)
+        if before is not None:
+            await plan_changed(session, ctx, spec, Characteristic.of(before.spec))
         row = {"id": characteristic_id, "site_id": ctx.site_id, "inspection_plan_id": plan_id, "stage": stage.stage}
         await _put(session, CharacteristicRow, {**row, "spec": spec.as_json()})
     if known is None:
@@ -139,7 +169,7 @@ async def put_report(session: AsyncSession, ctx: Context, report: order_pb2.Repo
         return
     job = await session.get(Job, UUID(report.job_id), with_for_update=True, populate_existing=True)
     if job is not None and job.inspection_plan_id and job.state == "Running":
-        await triggers.consider(session, ctx, job, job.state, f"{report.production_date} {report.shift}")
+        await triggers.consider(session, ctx, job, job.state, shift_name(report.production_date, report.shift))
 
 
 async def put_delivery(session: AsyncSession, ctx: Context, event: order_pb2.OutsideMoved) -> None:

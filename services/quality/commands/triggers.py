@@ -11,13 +11,17 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.quality.commands.lots import cancel, open_lot, open_lots
+from services.quality.commands.shifts import shift_at
 from services.quality.domain.inspection import OVER, Step, Watch, is_due
 from services.quality.domain.plans import Stage
 from services.quality.models import InspectionLot, InspectionPlan, Job, StageWatch
 
 
 async def consider(session: AsyncSession, ctx: Context, job: Job, from_state: str, shift: str = "") -> None:
-    """Open what a job's step makes due; cancel what waits of a job that is over without having been done."""
+    """Open what a job's step makes due; cancel what waits of a job that is over without having been done.
+
+    shift: as a report named it; the calendar of the machine knows better, where there is one.
+    """
     if job.state in OVER:
         await cancel_lots(session, ctx, job.id, f"job {job.state}")
         return
@@ -25,21 +29,18 @@ async def consider(session: AsyncSession, ctx: Context, job: Job, from_state: st
     if plan is None:
         return
     watches = await _watches(session, ctx, job.id)
-    for stage in (Stage.of(each) for each in plan.stages):
+    stages = [Stage.of(each) for each in plan.stages]
+    if any(stage.trigger == "shift_start" for stage in stages):
+        shift = await shift_at(session, job, ctx.now) or shift
+    for stage in stages:
         watch = watches.get(stage.no)
-        _start_the_clock(ctx, job, stage, watch)
         if is_due(stage, _step(job, from_state), _seen(watch), ctx.now, shift):
             await _open(session, ctx, job, plan, stage, watch or _new_watch(session, ctx, job, stage), shift)
         elif watch is None and stage.trigger == "every_minutes" and job.state == "Running":
+            # Minutes count from the first production on.
             _new_watch(session, ctx, job, stage).at = ctx.now
         elif watch is not None and watch.shift == "" and shift:
             watch.shift = shift
-
-
-def _start_the_clock(ctx: Context, job: Job, stage: Stage, watch: StageWatch | None) -> None:
-    """Minutes count from the first production on."""
-    if watch is not None and watch.at is None and stage.trigger == "every_minutes" and job.state == "Running":
-        watch.at = ctx.now
 
 
 def _step(job: Job, from_state: str) -> Step:

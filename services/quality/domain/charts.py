@@ -109,6 +109,11 @@ def chosen_rules(kind: str, wanted: Sequence[int]) -> tuple[int, ...]:
     return tuple(rule for rule in possible if rule in wanted) if wanted else possible
 
 
+def chunks(values: Sequence[float], size: int) -> list[tuple[float, ...]]:
+    """Values in subgroups of a size; the last may be smaller."""
+    return [tuple(values[start : start + size]) for start in range(0, len(values), max(1, size))]
+
+
 # ---- what is plotted ------------------------------------------------------------------------------------------------
 
 

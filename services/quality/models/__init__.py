@@ -6,10 +6,19 @@ from services.quality.models.base import Base
 from services.quality.models.charts import Chart, ChartLimits, ChartPoint, Signal
 from services.quality.models.inspection import InspectionLot, Measurement, SamplingState, StageWatch
 from services.quality.models.nonconformance import Nonconformance, NumberSeries
-from services.quality.models.projections import CharacteristicRow, Equipment, InspectionPlan, Job, Material
+from services.quality.models.projections import (
+    Calendar,
+    CharacteristicRow,
+    Equipment,
+    InspectionPlan,
+    Job,
+    Material,
+    WorkCentre,
+)
 
 __all__ = [
     "Base",
+    "Calendar",
     "CharacteristicRow",
     "Chart",
     "ChartLimits",
@@ -25,4 +34,5 @@ __all__ = [
     "SamplingState",
     "Signal",
     "StageWatch",
+    "WorkCentre",
 ]

@@ -51,8 +51,28 @@ class Material(Base):
     name_en: Mapped[str]
 
 
+class Calendar(Base):
+    """A calendar. definition: the event that defined it, as bytes."""
+
+    __tablename__ = "calendar"
+
+    id: Mapped[PrimaryId]
+    site_id: Mapped[UUID]
+    definition: Mapped[bytes]
+
+
+class WorkCentre(Base):
+    """A work centre and the calendar of its machines."""
+
+    __tablename__ = "work_centre"
+
+    id: Mapped[PrimaryId]
+    site_id: Mapped[UUID]
+    calendar_id: Mapped[UUID | None]
+
+
 class Equipment(Base):
-    """A machine's names."""
+    """A machine's names, and where its calendar comes from: its own, else its work centre's."""
 
     __tablename__ = "equipment"
 
@@ -61,6 +81,8 @@ class Equipment(Base):
     no: Mapped[str]
     name_zh: Mapped[str]
     name_en: Mapped[str]
+    work_centre_id: Mapped[UUID | None]
+    calendar_id: Mapped[UUID | None]
 
 
 class Job(Base):

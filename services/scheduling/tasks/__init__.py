@@ -11,7 +11,7 @@ from mes.runtime import ServiceRuntime
 from services.scheduling.commands import planning
 from services.scheduling.commands.requests import note_lateness
 from services.scheduling.tasks.planner import Planner
-from services.scheduling.tasks.solving import InThread, Solving
+from services.scheduling.tasks.solving import Solving
 
 _POLL_S = 0.2
 _LATE_EVERY_S = 1.0
@@ -31,7 +31,7 @@ def wake(running: ServiceRuntime) -> None:
 async def start(running: ServiceRuntime) -> None:
     """Before anything else; the worker process starts with the first problem."""
     running.state[_WAKE] = asyncio.Event()
-    running.state.setdefault(_SOLVING, Solving(InThread))
+    running.state.setdefault(_SOLVING, Solving())
 
 
 async def stop(running: ServiceRuntime) -> None:

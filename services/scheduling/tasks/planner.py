@@ -21,12 +21,12 @@ from services.scheduling.queries.problem import Built, build
 from services.scheduling.queries.shop import load_shop
 from services.scheduling.solver.checker import check
 from services.scheduling.solver.problem import Infeasible, Plan
-from services.scheduling.tasks.solving import Solving
+from services.scheduling.tasks.solving import Begun, Solving
 
 log = logging.getLogger(__name__)
 
-# So often what an engine finds impossible is left out, and the calendars are laid out further.
-_TRIES = 4
+# The calendars are laid out at most so many times as far as estimated.
+_FURTHEST = 8
 # So often a plan is made anew because the shop was faster.
 _OVERTAKEN = 3
 _LOOK_S = 0.2
@@ -34,13 +34,18 @@ _LOOK_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What the rules made of the facts."""
+    """The problem and the first plan that was made of the facts."""
 
     shop: Shop
     built: Built
-    plan: Plan
+    begun: Begun
     conflicts: Sequence[Mapping[str, Any]]
     digest: str
+
+    @property
+    def plan(self) -> Plan:
+        """The first plan."""
+        return self.begun.first
 
 
 class Planner:
@@ -66,10 +71,8 @@ class Planner:
             self._overtaken += 1
             await self._end(ticket, "Cancelled", "overtaken_by_shop", began, request=False)
             log.info("the shop was faster than the plan", extra={"job": str(overtaken)})
-        except TimeoutError:
-            await self._end(ticket, "TimedOut", "worker_hangs", began)
-        except asyncio.CancelledError:
-            raise
+        except Infeasible as infeasible:
+            await self._end(ticket, "Infeasible", str(infeasible)[:500], began)
         except Exception as error:
             log.exception("planning failed")
             await self._end(ticket, "Failed", repr(error)[:500], began)
@@ -80,16 +83,19 @@ class Planner:
             async with self._running.transaction() as session:
                 await planning.drop(session, self._running.context(), ticket)
             return
-        made = await self._rules(ticket, shop)
-        seconds = self._improvement(ticket, len(made.built.problem.operations))
-        outcome = Outcome(
-            made.plan.status, seconds=time.monotonic() - began, digest=made.digest, problem=made.built.problem,
-            plan=made.plan, conflicts=made.conflicts, unplanned=made.built.unplanned, final=not seconds,
-        )  # fmt: skip
-        if ticket.forced or not seconds:
-            await self._conclude(ticket, made.shop, outcome)
-        if seconds:
-            await self._improve(ticket, made, outcome, seconds, began)
+        made = await self._first(ticket, shop)
+        try:
+            final = made.begun.rest is None
+            outcome = Outcome(
+                made.plan.status, seconds=time.monotonic() - began, digest=made.digest, problem=made.built.problem,
+                plan=made.plan, conflicts=made.conflicts, unplanned=made.built.unplanned, final=final,
+            )  # fmt: skip
+            if ticket.forced or final:
+                await self._conclude(ticket, made.shop, outcome)
+            if made.begun.rest is not None:
+                await self._improve(ticket, made, made.begun.rest, outcome, began)
+        finally:
+            await made.begun.abandon()
 
     async def _conclude(self, ticket: Ticket, shop: Shop, outcome: Outcome) -> UUID | None:
         async with self._running.transaction() as session:
@@ -103,7 +109,7 @@ class Planner:
             ticket = replace(ticket, request=0)
         await self._conclude(ticket, Shop(), outcome)
 
-    # ---- rules ----
+    # ---- the first plan ----
 
     async def _facts(self) -> Shop:
         async with self._running.read() as session:
@@ -111,17 +117,18 @@ class Planner:
             await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
             return await load_shop(session, self._running.site_id)
 
-    async def _rules(self, ticket: Ticket, shop: Shop) -> _Made:
-        """The rules' plan. What an engine finds impossible is left out and named, the rest is planned."""
+    async def _first(self, ticket: Ticket, shop: Shop) -> _Made:
+        """A first plan. What an engine finds impossible is left out and named, the rest is planned."""
         policy = Policy(ticket.settings.frozen_window_s, ticket.settings.repair_estimate_s)
         now = self._running.clock.now()
+        seconds = self._improvement(ticket, len(shop.jobs))
         given: dict[str, Reason] = {}
         conflicts: list[Mapping[str, Any]] = []
         stretch = 1
-        for _ in range(2 * _TRIES):
+        while True:
             built = await asyncio.to_thread(build, shop, now, policy, given=given, stretch=stretch)
             try:
-                plan = await self._solving.solve(built.problem, seconds=0, seed=ticket.settings.seed)
+                begun = await self._solving.begin(built.problem, seconds, ticket.settings.seed)
             except Infeasible as infeasible:
                 conflicts += _named(infeasible)
                 left_out = _left_out(shop, infeasible)
@@ -129,12 +136,12 @@ class Planner:
                     raise
                 given |= left_out
                 continue
-            if plan.beyond_horizon and stretch < 2**_TRIES and built.problem.machines:
+            if begun.first.beyond_horizon and stretch < _FURTHEST:
+                await begun.abandon()
                 stretch *= 2
                 continue
-            break
-        await self._verify(built, plan)
-        return _Made(shop, built, plan, conflicts, await asyncio.to_thread(built.digest))
+            await self._verify(built, begun.first)
+            return _Made(shop, built, begun, conflicts, await asyncio.to_thread(built.digest))
 
     async def _verify(self, built: Built, plan: Plan) -> None:
         wrong = await asyncio.to_thread(check, built.problem, plan)
@@ -150,24 +157,20 @@ class Planner:
             return 0.0
         return ticket.settings.improvement_s * min(4.0, max(1.0, operations / 200))
 
-    async def _improve(self, ticket: Ticket, made: _Made, outcome: Outcome, seconds: float, began: float) -> None:
-        work = asyncio.create_task(
-            self._solving.solve(made.built.problem, seconds=seconds, seed=ticket.settings.seed, tries=1)
-        )
-        try:
-            overtaken = await self._watch(work, ticket)
-            better = await work
-        finally:
-            work.cancel()
+    async def _improve(
+        self, ticket: Ticket, made: _Made, rest: asyncio.Task[Plan], outcome: Outcome, began: float
+    ) -> None:
+        overtaken = await self._watch(rest, ticket)
+        better = await rest
         spent = time.monotonic() - began
         if overtaken:
-            outcome = replace(outcome, status="Cancelled", reason="newer_request")
-        if better.score.key() < made.plan.score.key() and not overtaken:
+            # What stands is published already, or the newer request will look at it.
+            outcome = replace(outcome, status="Cancelled", reason="newer_request", plan=None)
+        elif better.score.key() < made.plan.score.key():
             await self._verify(made.built, better)
             outcome = replace(outcome, plan=better, status=better.status)
-        elif ticket.forced or overtaken:
-            # What stands is published already, or a newer request will look at it.
-            outcome = replace(outcome, plan=None)
+        elif ticket.forced:
+            outcome = replace(outcome, plan=None, status=better.status)
         await self._finish(ticket, made, replace(outcome, seconds=spent, final=True))
 
     async def _finish(self, ticket: Ticket, made: _Made, outcome: Outcome) -> None:
@@ -185,10 +188,11 @@ class Planner:
             await asyncio.wait({work}, timeout=_LOOK_S)
             async with self._running.read() as session:
                 requested, due = await planning.is_due(session, self._running.site_id, self._running.clock.now())
-            if (due and requested > ticket.request) or self._running.clock.state.mode == "stepped":
-                self._solving.cancel()
-                await asyncio.wait({work}, timeout=5)
-                return True
+            newer = due and requested > ticket.request
+            if newer or self._running.clock.state.mode == "stepped":
+                await self._solving.cancel()
+                await asyncio.wait({work})
+                return newer
         return False
 
 

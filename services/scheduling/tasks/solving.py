@@ -1,95 +1,74 @@
-"""The worker process that solves, as the planning task sees it: started when needed, started again when it died."""
+"""The solver as the planning task sees it: a first plan at once, and a search that goes on behind it."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
 
 from services.scheduling.solver.engine import rules_plan
-from services.scheduling.solver.problem import Infeasible, Plan, Problem
+from services.scheduling.solver.problem import Plan, Problem
+from services.scheduling.solver.process import SolverFailed, SolverProcess
 
 log = logging.getLogger(__name__)
 
-# Rules answer within seconds whatever the size; beyond this the worker hangs.
-RULES_S = 120.0
-# A worker that ran over its time by so much hangs.
-GRACE_S = 30.0
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """first: a plan that can be used. rest: the search for better ones, None where there is none."""
 
-class Process(Protocol):
-    """A solver in a process of its own. solve: rules at once, then better plans for so many seconds; the best."""
+    first: Plan
+    rest: asyncio.Task[Plan] | None = None
 
-    async def start(self) -> None: ...
-
-    async def solve(self, problem: Problem, *, seconds: float, seed: int) -> Plan: ...
-
-    def cancel(self) -> None: ...
-
-    async def stop(self) -> None: ...
+    async def abandon(self) -> None:
+        """Nobody wants the rest any more."""
+        if self.rest is not None:
+            self.rest.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await self.rest
 
 
 class Solving:
-    """Keeps one worker process; `make` makes it."""
+    """Keeps the worker process; it starts with the first search and is started again when it dies."""
 
-    def __init__(self, make: Callable[[], Process]) -> None:
-        self._make = make
-        self._process: Process | None = None
+    def __init__(self) -> None:
+        self.process = SolverProcess()
 
-    async def solve(self, problem: Problem, *, seconds: float, seed: int, tries: int = 3) -> Plan:
-        """The best plan in about so many seconds; 0: the rules' plan.
+    async def begin(self, problem: Problem, seconds: float, seed: int) -> Begun:
+        """A first plan, and for so many seconds the search for a better one. Raises Infeasible.
 
-        A worker that dies is replaced and asked again, `tries` times in all; then rules are tried in this process.
-        Raises Infeasible; TimeoutError when a worker hangs.
+        Without time for a search the plan is that of the rules, the same for the same problem.
         """
-        for attempt in range(1, tries + 1):
-            try:
-                return await self._ask(problem, seconds, seed)
-            except (Infeasible, TimeoutError, asyncio.CancelledError):
-                raise
-            except Exception as error:
-                log.warning("the solver's process failed", extra={"attempt": attempt, "error": repr(error)})
-                await self.stop()
-        return await asyncio.to_thread(rules_plan, problem)
+        if seconds <= 0:
+            return Begun(await asyncio.to_thread(rules_plan, problem))
+        first: asyncio.Future[Plan] = asyncio.get_running_loop().create_future()
 
-    async def _ask(self, problem: Problem, seconds: float, seed: int) -> Plan:
-        if self._process is None:
-            process = self._make()
-            await process.start()
-            self._process = process
-        limit = max(RULES_S, seconds + GRACE_S)
+        def hear(plan: Plan) -> None:
+            if not first.done():
+                first.set_result(plan)
+
+        rest = asyncio.create_task(self._search(problem, seconds, seed, hear))
         try:
-            return await asyncio.wait_for(self._process.solve(problem, seconds=seconds, seed=seed), limit)
-        except (TimeoutError, asyncio.CancelledError):
-            # Whatever it is still at, nobody waits for it.
-            await self.stop()
+            await asyncio.wait({first, rest}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            rest.cancel()
             raise
+        return Begun(first.result(), rest) if first.done() else Begun(await rest)
 
-    def cancel(self) -> None:
-        """End what is being solved soon; `solve` then returns the best so far."""
-        if self._process is not None:
-            self._process.cancel()
+    async def _search(self, problem: Problem, seconds: float, seed: int, hear: Callable[[Plan], None]) -> Plan:
+        try:
+            return await self.process.solve(problem, seconds=seconds, seed=seed, on_plan=hear)
+        except (SolverFailed, OSError) as error:
+            # Whatever is wrong with the process, the shop gets a plan.
+            log.error("the solver's process failed, rules only", extra={"error": str(error)[:500]})
+            return await asyncio.to_thread(rules_plan, problem)
 
-    async def stop(self) -> None:
-        """End the worker process; the next `solve` starts another."""
-        process, self._process = self._process, None
-        if process is not None:
-            await process.stop()
-
-
-class InThread:
-    """Rules in a thread of this process."""
-
-    async def start(self) -> None:
-        """Nothing to start."""
-
-    async def solve(self, problem: Problem, *, seconds: float, seed: int) -> Plan:
-        """The rules' plan, whatever the time."""
-        return await asyncio.to_thread(rules_plan, problem)
-
-    def cancel(self) -> None:
-        """Rules end by themselves."""
+    async def cancel(self) -> None:
+        """End the search soon; it then answers with the best so far."""
+        await self.process.cancel()
 
     async def stop(self) -> None:
-        """Nothing to stop."""
+        """End the worker process."""
+        await self.process.stop()

@@ -66,11 +66,13 @@ def _rows(floor: Floor, jobs: dict[str, Job]) -> list[Any]:
 
 async def _told(floor: Floor, jobs: dict[str, Job]) -> None:
     said = ("STANDBY", "PRODUCING", "SETUP", "SETUP", "PLANNED_DOWN", "UNPLANNED_DOWN")
-    for machine, category in zip(floor.machines, said, strict=True):
-        event = equipment_pb2.EquipmentStateChanged(
+    states = [
+        equipment_pb2.EquipmentStateChanged(
             equipment_id=str(machine), category=category, since=stamp(after(-40)), source="signal"
         )
-        await floor.tell("equipment", (event, machine))
+        for machine, category in zip(floor.machines, said, strict=True)
+    ]
+    await floor.tell("equipment", *zip(states, floor.machines, strict=True))
     lot = quality_pb2.InspectionLot(
         inspection_lot_id=str(new_id()), order_id=str(jobs["running"].order_id), job_id=str(jobs["running"].id),
         stage="FAI", state="Passed", sample_size=3,

@@ -169,3 +169,25 @@ async def test_the_sample_is_imported_published_and_comes_back_unchanged(
         assert (await office.preview(again))["changes"] == []
         assert (await office.load(again))["changes"] == []
     assert len(await office.idle()) == len(heard)
+
+
+@pytest.mark.parametrize(("path", "orders"), [("flexible/mk10.txt", 20), ("jobshop/bel00.txt", 792)])
+async def test_public_instances_are_imported_in_time(
+    office: Office, shared_data: Path, tmp_path: Path, path: str, orders: int
+) -> None:
+    content = xlsx(make_instance(read_instance(shared_data / "scheduling" / path)), tmp_path)
+    began = monotonic()
+    seen = await office.preview(content)
+    looked = monotonic()
+    done = await office.load(content)
+    took = monotonic() - looked
+    print(f"{path}: preview {looked - began:.2f} s, import {took:.2f} s")
+    assert seen["errors"] == [] and done["token"] == seen["token"]
+    assert len(await office.orders()) == orders
+    began = monotonic()
+    again = await office.export()
+    print(f"export {monotonic() - began:.2f} s")
+    assert (await office.load(again))["changes"] == []
+    assert (await office.load(content))["changes"] == []
+    # Aim: 10 s on two cores of our own.
+    assert took < 30

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,7 +15,8 @@ from fastapi import APIRouter
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from mes import outbox
-from mes.clock import ClockState
+from mes.clock import ClockState, Mode
+from mes.config import Settings
 from mes.events.v1 import equipment_pb2, order_pb2, scheduling_pb2
 from mes.inbox import Consumers, Meta
 from mes.runtime import Runtime, ServiceRuntime
@@ -41,10 +43,34 @@ def stamp(moment: datetime) -> Timestamp:
 class Plant:
     """The service, its API, what it published, and the voices of its neighbours."""
 
-    def __init__(self, runtime: Runtime, http: httpx.AsyncClient, heard: list[Message]) -> None:
-        self.runtime, self.http, self.heard = runtime, http, heard
+    runtime: Runtime
+    http: httpx.AsyncClient
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.heard: list[Message] = []
         self.jobs: dict[str, order_pb2.Job] = {}
         self.orders: dict[str, order_pb2.Order] = {}
+
+    async def begin(self) -> None:
+        listening = Consumers()
+
+        async def hear(session: Any, ctx: Any, event: Message, meta: Meta) -> None:
+            self.heard.append(event)
+
+        listening.on(
+            scheduling_pb2.SchedulePublished, scheduling_pb2.PromisesChanged, scheduling_pb2.ScheduleRunFinished
+        )(hear)
+        voices = [Service(name, service_metadata(), APIRouter()) for name in ("order", "equipment")]
+        listener = Service("listener", service_metadata(), APIRouter(), listening, listens_to=("scheduling",))
+        self.runtime = Runtime(self.settings, [*voices, service, listener])
+        await self.runtime.start()
+        transport = httpx.ASGITransport(app=service_app(self.scheduling))
+        self.http = httpx.AsyncClient(transport=transport, base_url="http://plant")
+
+    async def end(self) -> None:
+        await self.http.aclose()
+        await self.runtime.stop()
 
     @property
     def scheduling(self) -> ServiceRuntime:
@@ -55,9 +81,11 @@ class Plant:
     def now(self) -> datetime:
         return self.runtime.clock.now()
 
+    async def set_clock(self, moment: datetime, mode: Mode) -> None:
+        await self.runtime.set_clock(ClockState(moment.timestamp(), time.time(), 1.0, mode))
+
     async def step(self, minutes: float) -> None:
-        moment = self.now() + timedelta(minutes=minutes)
-        await self.runtime.set_clock(ClockState(moment.timestamp(), moment.timestamp(), 1.0, "stepped"))
+        await self.set_clock(self.now() + timedelta(minutes=minutes), "stepped")
         await self.idle()
 
     async def idle(self) -> None:
@@ -166,9 +194,9 @@ class Plant:
         assert answer.status_code == status, answer.text
         return answer.json()
 
-    async def sql(self, statement: str) -> Any:
+    async def sql(self, statement: str, **values: Any) -> Any:
         async with self.scheduling.transaction() as session:
-            result = await session.execute(text(statement))
+            result = await session.execute(text(statement), values)
             return result.all() if result.returns_rows else None
 
 
@@ -193,23 +221,10 @@ async def plant(databases: TestDatabases) -> AsyncIterator[Plant]:
     settings = await databases.settings(["scheduling"], clock_start=NOW.isoformat())
     for name in ("order", "equipment", "listener"):
         await plain_database(databases, settings.service_url(name))
-    heard: list[Message] = []
-    listening = Consumers()
-
-    async def hear(session: Any, ctx: Any, event: Message, meta: Meta) -> None:
-        heard.append(event)
-
-    listening.on(scheduling_pb2.SchedulePublished, scheduling_pb2.PromisesChanged, scheduling_pb2.ScheduleRunFinished)(
-        hear
-    )
-    voices = [Service(name, service_metadata(), APIRouter()) for name in ("order", "equipment")]
-    listener = Service("listener", service_metadata(), APIRouter(), listening, listens_to=("scheduling",))
-    runtime = Runtime(settings, [*voices, service, listener])
-    await runtime.start()
+    made = Plant(settings)
     try:
-        await runtime.set_clock(ClockState(NOW.timestamp(), NOW.timestamp(), 1.0, "stepped"))
-        transport = httpx.ASGITransport(app=service_app(runtime.services["scheduling"]))
-        async with httpx.AsyncClient(transport=transport, base_url="http://plant") as http:
-            yield Plant(runtime, http, heard)
+        await made.begin()
+        await made.set_clock(NOW, "stepped")
+        yield made
     finally:
-        await runtime.stop()
+        await made.end()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -13,6 +15,12 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 def minute(moment: Timestamp) -> float:
     return (moment.ToDatetime(tzinfo=UTC) - NOW).total_seconds() / 60
+
+
+def stamp(moment: datetime) -> Timestamp:
+    made = Timestamp()
+    made.FromDatetime(moment)
+    return made
 
 
 async def test_a_released_order_is_planned_and_told(plant: Any) -> None:
@@ -106,3 +114,97 @@ async def test_work_far_from_the_plan_makes_a_new_one(plant: Any) -> None:
     plan = await plant.plan()
     assert plant.versions() == 2
     assert Decimal(minute(plan["O1-2"].start)) == 100
+
+
+async def test_nothing_new_publishes_nothing(plant: Any) -> None:
+    a = await plant.machine("A")
+    await plant.release("O1", [[a]])
+    await plant.plan()
+    await plant.post("/runs", 202, reason="to be sure")
+    await plant.idle()
+    assert [each.reason for each in plant.runs()] == ["", "unchanged"]
+    assert plant.versions() == 1
+    # A machine that nothing waits for stops: looked at, and nothing to tell.
+    other = await plant.machine("B")
+    await plant.state(other, "UNPLANNED_DOWN")
+    await plant.state(other, "STANDBY")
+    assert plant.versions() == 1
+
+
+async def test_time_alone_shows_that_the_plan_is_not_kept(plant: Any) -> None:
+    a = await plant.machine("A")
+    await plant.release("O1", [[a]])
+    await plant.plan()
+    await plant.step(14)
+    assert plant.versions() == 1
+    await plant.step(16)
+    for _ in range(200):
+        if plant.versions() == 2:
+            break
+        await asyncio.sleep(0.05)
+    plan = await plant.plan()
+    assert minute(plan["O1-1"].start) == 30
+    assert plant.published()[-1].trigger == "far_from_plan"
+
+
+async def test_frozen_operations_stay_when_a_rush_order_comes(plant: Any) -> None:
+    a = await plant.machine("A")
+    await plant.release("O1", [[a]], seconds=1200, priority=9)
+    await plant.release("O2", [[a]], seconds=1200, priority=9)
+    await plant.release("O3", [[a]], seconds=1200, priority=9)
+    before = await plant.plan()
+    rush = {"priority": 1, "due_at": stamp(NOW + timedelta(minutes=1))}
+    await plant.release("R", [[a]], **rush)
+    plan = await plant.plan()
+    soon = sorted((code for code in before), key=lambda code: minute(before[code].start))[:2]
+    assert [plan[code].start for code in soon] == [before[code].start for code in soon]
+    assert minute(plan["R-1"].start) == 40
+    assert plant.versions() == 4
+
+
+async def test_components_come_first_and_an_unreleased_one_is_named(plant: Any) -> None:
+    a = await plant.machine("A")
+    part = plant.order("PART", [[a]])
+    await plant.release("WHOLE", [[a]], component_order_ids=[part.order.order_id])
+    (left_out,) = await plant.get("/unplanned", lang="en")
+    assert (left_out["job_code"], left_out["code"]) == ("WHOLE-1", "component_not_planned")
+    assert part.order.order_id in left_out["text"]
+    await plant.tell((part, part.order.order_id))
+    plan = await plant.plan()
+    assert minute(plan["WHOLE-1"].start) == minute(plan["PART-1"].end) == 60
+    assert await plant.get("/unplanned") == []
+
+
+async def test_outside_operations_are_planned_around(plant: Any) -> None:
+    a = await plant.machine("A")
+    event = plant.order("O", [[a], [], [a]])
+    outside = event.jobs[1]
+    outside.kind, outside.lead_days = "outside", 2
+    plant.jobs["O-2"].CopyFrom(outside)
+    await plant.tell((event, event.order.order_id))
+    plan = await plant.plan()
+    assert (plan["O-2"].equipment_id, minute(plan["O-2"].end)) == ("", 60 + 2 * 1440)
+    await plant.start("O-1", a)
+    await plant.step(60)
+    await plant.finish("O-1")
+    sent = {"state": "Sent", "started_at": plant.now()}
+    await plant.change("O-2", "send", **sent, expected_back_at=plant.now() + timedelta(days=2))
+    assert plant.versions() == 1
+    await plant.change("O-2", "expect", expected_back_at=plant.now() + timedelta(days=3))
+    plan = await plant.plan()
+    assert minute(plan["O-3"].start) == 60 + 3 * 1440
+
+
+@pytest.mark.slow
+async def test_a_large_shop_is_told_in_chunks_below_the_limit(plant: Any) -> None:
+    machines = [await plant.machine(f"M{n}") for n in range(20)]
+    events = [plant.order(f"O{n}", [[machines[(n + k) % 20]] for k in range(6)], seconds=60) for n in range(840)]
+    await plant.tell(*((event, event.order.order_id) for event in events))
+    plan = await plant.plan()
+    assert len(plan) == 5040
+    last = [each for each in plant.published() if each.version_no == plant.versions()]
+    assert [each.chunk for each in last] == list(range(last[0].chunks))
+    assert last[0].chunks > 1
+    assert all(each.ByteSize() <= 256 * 1024 for each in last)
+    whole = await plant.get("/versions/current", limit=1000, offset=4500)
+    assert (whole["version"]["operations"], len(whole["items"])) == (5040, 540)

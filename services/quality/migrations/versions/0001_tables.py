@@ -16,6 +16,7 @@ depends_on = None
 
 _TABLES = (
     "aggregate_sequence",
+    "calendar",
     "characteristic",
     "chart",
     "chart_limits",
@@ -35,11 +36,13 @@ _TABLES = (
     "parked_event",
     "sampling_state",
     "stage_watch",
+    "work_centre",
 )
 
 
 def upgrade() -> None:
     _aggregate_sequence()
+    _calendar()
     _characteristic()
     _chart()
     _chart_limits()
@@ -59,6 +62,7 @@ def upgrade() -> None:
     _parked_event()
     _sampling_state()
     _stage_watch()
+    _work_centre()
 
 
 def downgrade() -> None:
@@ -72,6 +76,16 @@ def _aggregate_sequence() -> None:
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("last", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_aggregate_sequence")),
+    )
+
+
+def _calendar() -> None:
+    op.create_table(
+        "calendar",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("site_id", sa.Uuid(), nullable=False),
+        sa.Column("definition", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_calendar")),
     )
 
 
@@ -186,6 +200,8 @@ def _equipment() -> None:
         sa.Column("no", sa.Text(), nullable=False),
         sa.Column("name_zh", sa.Text(), nullable=False),
         sa.Column("name_en", sa.Text(), nullable=False),
+        sa.Column("work_centre_id", sa.Uuid(), nullable=True),
+        sa.Column("calendar_id", sa.Uuid(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_equipment")),
     )
 
@@ -471,3 +487,13 @@ def _stage_watch() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_stage_watch")),
     )
     op.create_index("uq_stage_watch", "stage_watch", ["site_id", "job_id", "stage_no"], unique=True)
+
+
+def _work_centre() -> None:
+    op.create_table(
+        "work_centre",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("site_id", sa.Uuid(), nullable=False),
+        sa.Column("calendar_id", sa.Uuid(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_work_centre")),
+    )
