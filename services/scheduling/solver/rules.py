@@ -287,10 +287,14 @@ def _shared(model: Model) -> list[list[int]]:
     return [sorted(others - {machine}) for machine, others in enumerate(found)]
 
 
-def current(model: Model, figures: Figures) -> Schedule:
-    """The plan that stands, decoded again: its order and machines, new operations sorted in by their latest start."""
+def current(model: Model, figures: Figures, *, rush: bool = False) -> Schedule:
+    """The plan that stands, decoded again with its order and machines.
+
+    New operations are sorted in by their latest start; in a rush before everything.
+    """
     stands = model.problem.current
-    keys, chosen = figures.keys("SLACK"), [OUTSIDE] * len(model)
+    keys = [-float(_FAR)] * len(model) if rush else figures.keys("SLACK")
+    chosen = [OUTSIDE] * len(model)
     for at, operation in enumerate(model.operations):
         if (planned := stands.get(operation.id)) is None:
             continue
@@ -311,7 +315,8 @@ def grid(model: Model) -> list[Rule]:
     looks = (1.0, 0.3, 3.0, 6.0) if size <= 600 else (1.0, 3.0) if size <= 2500 else (1.5,)
     setups = ((0.3, 0.1, 1.0) if size <= 600 else (0.3, 0.1) if size <= 2500 else (0.3,)) if with_setups else ()
     rules = [Rule("ATCS", k1, k2) for k1 in looks for k2 in setups] + [Rule("ATC", k1) for k1 in looks]
-    return [*rules, *(Rule(name) for name in ("EDD", "SLACK", "SPT", "FIFO"))]
+    static = ("EDD", "SLACK", "SPT", "FIFO") if size <= 2500 else ("EDD", "FIFO")
+    return [*rules, *(Rule(name) for name in static)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,5 +353,7 @@ def try_rules(
 def _runs(model: Model, figures: Figures) -> Iterator[tuple[str, Callable[[], Schedule]]]:
     if model.problem.current:
         yield "CURRENT", lambda: current(model, figures)
+        if any(each.id not in model.problem.current for each in model.operations):
+            yield "CURRENT", lambda: current(model, figures, rush=True)
     for rule in grid(model):
         yield rule.name, Dispatch(model, figures, rule).run
