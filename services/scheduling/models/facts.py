@@ -18,7 +18,6 @@ class Equipment(Base):
     """A machine as it is defined. calendar_id: its own; without one the work centre's holds."""
 
     __tablename__ = "equipment"
-    __table_args__ = (Index("uq_equipment_site_id_no", "site_id", "no", unique=True),)
 
     id: Mapped[PrimaryId]
     site_id: Mapped[UUID]

@@ -95,7 +95,6 @@ def _equipment() -> None:
         sa.Column("outdated", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_equipment")),
     )
-    op.create_index("uq_equipment_site_id_no", "equipment", ["site_id", "no"], unique=True)
 
 
 def _equipment_state() -> None:
