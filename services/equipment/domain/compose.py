@@ -15,7 +15,8 @@ from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
 
-from services.equipment.domain.shifts import ShiftInstance, Span, union
+from mes.shifts import ShiftInstance, Span, union
+
 from services.equipment.domain.states import Category
 from services.equipment.domain.timeline import Interval
 

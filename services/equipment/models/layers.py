@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
+from mes.shifts import Calendar, Shift
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,7 +26,6 @@ from services.equipment.domain.compose import (
     occupation,
 )
 from services.equipment.domain.counters import CounterRule, CounterStep, Turn
-from services.equipment.domain.shifts import Calendar, Shift
 from services.equipment.domain.states import Category, MappingVersion, dictionary
 from services.equipment.domain.timeline import DEFAULT_TIMEOUT, FoldState, Interval, Rules, tail
 from services.equipment.models import (

@@ -8,13 +8,13 @@ from datetime import date, datetime
 from uuid import UUID
 
 from mes.errors import NotFound
+from mes.shifts import Calendar
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.equipment.domain import oee
 from services.equipment.domain.compose import Piece, cut
 from services.equipment.domain.oee import Kpis, Output, Report, Times, kpis
-from services.equipment.domain.shifts import Calendar
 from services.equipment.models import COUNTED, Equipment, ReportRow, RunRow
 from services.equipment.models.layers import calendar_of, pieces_of, steps_of
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mes.shifts import Calendar, Shift, Span
 
 from services.equipment.domain.compose import (
     Layers,
@@ -22,7 +23,6 @@ from services.equipment.domain.compose import (
     occupation,
     stop_end,
 )
-from services.equipment.domain.shifts import Calendar, Shift, Span
 from services.equipment.domain.states import Category
 from services.equipment.domain.timeline import Interval
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from mes.events.v1.order_pb2 import CalendarDefined
+
 DAY = timedelta(days=1)
 
 
@@ -82,6 +84,31 @@ class Calendar:
             end = (datetime.combine(day, shift.end) + DAY).replace(tzinfo=self.zone).astimezone(_UTC)
         breaks = sorted((at(a), at(b)) for a, b in shift.breaks)
         return ShiftInstance(shift.code, day, start, end, tuple(_without(start, end, breaks)))
+
+    def at(self, moment: datetime) -> ShiftInstance | None:
+        """The shift instance that `moment` lies in; the later one where two overlap, None outside all."""
+        found = self.instances(moment, moment + timedelta(microseconds=1))
+        return found[-1] if found else None
+
+
+def calendar_of(definition: CalendarDefined) -> Calendar:
+    """A calendar from its definition. Raises ValueError for a clock time or date that is none."""
+    shifts = [
+        Shift(
+            each.shift,
+            frozenset(each.weekdays),
+            time.fromisoformat(each.start),
+            time.fromisoformat(each.end),
+            tuple((time.fromisoformat(pause.start), time.fromisoformat(pause.end)) for pause in each.breaks),
+        )
+        for each in definition.shifts
+    ]
+    every = frozenset(shift.code for shift in shifts)
+    exceptions = {
+        date.fromisoformat(each.date): (frozenset(each.shifts) or every) if each.working else frozenset[str]()
+        for each in definition.exceptions
+    }
+    return Calendar(ZoneInfo(definition.time_zone or "UTC"), shifts, exceptions)
 
 
 _UTC = ZoneInfo("UTC")

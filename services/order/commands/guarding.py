@@ -1,0 +1,52 @@
+"""Guards: off, warn or block, each as the workshop has set it."""
+
+from __future__ import annotations
+
+from mes.context import Context
+from mes.errors import Conflict, Invalid
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.order.commands.loading import Work
+from services.order.domain.guards import GUARDS, Level
+from services.order.domain.states import legal_for_job
+from services.order.models import GuardSetting, Job
+
+
+async def levels_for(session: AsyncSession, ctx: Context, work: Work) -> dict[str, Level]:
+    """The level of every guard, read once a command."""
+    if not work.levels:
+        work.levels = await guard_levels(session, ctx)
+    return work.levels
+
+
+async def guard_levels(session: AsyncSession, ctx: Context) -> dict[str, Level]:
+    """The level of every guard."""
+    rows = await session.execute(
+        select(GuardSetting.guard, GuardSetting.level).where(GuardSetting.site_id == ctx.site_id)
+    )
+    return dict(GUARDS) | {guard: Level(level) for guard, level in rows if guard in GUARDS}
+
+
+async def set_guard(session: AsyncSession, ctx: Context, guard: str, level: str) -> None:
+    """Set how hard a guard is. Raises Invalid for a guard or level that is none."""
+    if guard not in GUARDS:
+        raise Invalid("guard.unknown", field="guard", guard=guard, legal=", ".join(GUARDS))
+    if level not in set(Level):
+        raise Invalid("guard.level_unknown", field="level", level=level, legal=", ".join(Level))
+    row = await session.scalar(
+        select(GuardSetting).where(GuardSetting.site_id == ctx.site_id, GuardSetting.guard == guard).with_for_update()
+    )
+    if row is None:
+        row = GuardSetting(id=ctx.new_id(), site_id=ctx.site_id, guard=guard)
+        session.add(row)
+    row.level, row.changed_at, row.changed_by = level, ctx.now, ctx.actor
+
+
+def hold_against(work: Work, job: Job, levels: dict[str, Level], guard: str, code: str, **params: str) -> None:
+    """A guard does not hold: nothing, a warning in the answer, or Conflict, by its level."""
+    level = levels[guard]
+    if level is Level.WARN:
+        work.warnings.append((code, params))
+    elif level is Level.BLOCK:
+        raise Conflict(code, state=job.state, legal=legal_for_job(job.state, job.kind), job=job.code, **params)

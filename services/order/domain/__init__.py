@@ -1,0 +1,1 @@
+"""Rules of orders, jobs and reports: plain Python without input or output."""

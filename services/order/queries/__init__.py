@@ -1,0 +1,1 @@
+"""What is read from the order service's tables."""
