@@ -57,13 +57,13 @@ class WorkCentre(Base):
 
 
 class CalendarRow(Base):
-    """A calendar as it was defined: see `domain.calendars.calendar_of`."""
+    """A calendar as it was defined: a serialised `CalendarDefined`."""
 
     __tablename__ = "calendar"
 
     id: Mapped[PrimaryId]
     site_id: Mapped[UUID]
-    spec: Mapped[Json]
+    definition: Mapped[bytes]
 
 
 class SetupMatrix(Base):
