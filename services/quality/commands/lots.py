@@ -134,7 +134,12 @@ def advance(ctx: Context, lot: InspectionLot, verb: str, reason: str = "") -> No
 
 
 async def locked_lot(session: AsyncSession, ctx: Context, lot_id: UUID) -> InspectionLot:
-    """A lot, locked. Raises NotFound."""
+    """A lot, locked. Raises NotFound.
+
+    Its job is locked first, as by whoever opens and cancels lots: two that wait for each other would both be late.
+    """
+    of_lot = select(InspectionLot.job_id).where(InspectionLot.id == lot_id).scalar_subquery()
+    await session.execute(select(Job.id).where(Job.id == of_lot).with_for_update())
     lot = await session.get(InspectionLot, lot_id, with_for_update=True, populate_existing=True)
     if lot is None or lot.site_id != ctx.site_id:
         raise NotFound("inspection_lot.unknown", lot=str(lot_id))

@@ -154,12 +154,14 @@ def _check(row: Nonconformance, decisions: Sequence[Decision]) -> None:
 
 
 async def _release_gate(session: AsyncSession, ctx: Context, row: Nonconformance) -> None:
+    """Let the gate that waits for the decision go on: to another inspection, or open it where nothing is to be seen."""
     if row.inspection_lot_id is None:
         return
     lot = await locked_lot(session, ctx, row.inspection_lot_id)
-    if not lot.gate or lot.state != "Failed":
+    if not lot.gate or lot.state not in {"Failed", "Reversed"}:
         return
-    if lot.stage == "FAI" and not await _has_successor(session, lot):
+    again = lot.stage == "FAI" and not await _has_successor(session, lot)
+    if again or row.state == "Cancelled" or lot.state == "Reversed":
         await reinspect(session, ctx, lot, row.no)
     else:
         await accept(session, ctx, lot, row.no)
@@ -192,6 +194,8 @@ async def advance(
     _advance(ctx, row, verb, reason)
     if row.state in {"Closed", "Cancelled"}:
         _announce_closed(session, ctx, row)
+    if row.state == "Cancelled":
+        await _release_gate(session, ctx, row)
     return row
 
 

@@ -18,7 +18,7 @@ from services.quality.domain.sampling import AQLS, LEVELS
 from services.quality.domain.states import LOT, NONCONFORMANCE, SIGNAL, Moves, legal, move
 from services.quality.domain.switching import Switching, after_lot, approve_reduced, resume
 
-# The tables of DOMAIN 4, written a second time and from the other end: which state may follow which.
+# Which state may follow which, written a second time and from the other end.
 FOLLOWS = {
     "lot": {
         "Pending": {"InProgress", "Passed", "Failed", "Cancelled"},
@@ -27,7 +27,8 @@ FOLLOWS = {
         "ReInspection": {"Passed", "Failed", "Partial", "Cancelled"},
         "Passed": {"Reversed"},
         "Partial": {"Reversed"},
-        "Reversed": set(),
+        # ours: a result taken back has to be found again
+        "Reversed": {"ReInspection"},
         "Cancelled": set(),
     },
     "nonconformance": {
