@@ -50,7 +50,7 @@ async def open_lot(
     lot = InspectionLot(
         id=ctx.new_id(), site_id=ctx.site_id, order_id=job.order_id, job_id=job.id, inspection_plan_id=plan.id,
         stage_no=stage.no, stage=stage.stage, cause=cause, state="Pending", lot_qty=lot_qty, good_from=good_from,
-        sampling=stage.sampling, aql=stage.aql if stage.sampling == "aql" else "", sample_size=sampling.n,
+        sampling=stage.sampling, aql=stage.aql if stage.by_aql else "", sample_size=sampling.n,
         accept=sampling.accept, code_letter=sampling.letter, severity=sampling.severity, gate=stage.gate,
         equipment_id=job.equipment_id, material_id=job.material_id,
         characteristics=[each.as_json() for each in stage.characteristics], round=1, nonconforming=None,
@@ -64,7 +64,7 @@ async def open_lot(
 
 
 async def _severity(session: AsyncSession, ctx: Context, job: Job, plan: InspectionPlan, stage: Stage) -> str:
-    if stage.sampling != "aql":
+    if not stage.by_aql:
         return ""
     return Switching(**(await sampling_state(session, ctx, plan.id, stage.no, job.material_id)).state).severity
 
