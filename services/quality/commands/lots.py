@@ -173,6 +173,24 @@ async def reinspect(session: AsyncSession, ctx: Context, lot: InspectionLot, rea
     announce_opened(session, ctx, lot)
 
 
+async def repeat(session: AsyncSession, ctx: Context, lot: InspectionLot, reason: str) -> InspectionLot:
+    """Another lot like one that is decided: the same stage of the same job, inspected from the beginning."""
+    kept = {
+        "site_id", "order_id", "job_id", "inspection_plan_id", "stage_no", "stage", "lot_qty", "good_from", "sampling",
+        "aql", "sample_size", "accept", "code_letter", "severity", "gate", "equipment_id", "material_id",
+        "characteristics",
+    }  # fmt: skip
+    again = InspectionLot(
+        id=ctx.new_id(), cause=reason, state="Pending", round=1, nonconforming=None, opened_at=ctx.now,
+        completed_at=None, inspector="", history=[], **{name: getattr(lot, name) for name in kept},
+    )  # fmt: skip
+    session.add(again)
+    note(ctx, again, "open", "", reason)
+    await session.flush()
+    announce_opened(session, ctx, again)
+    return again
+
+
 async def accept(session: AsyncSession, ctx: Context, lot: InspectionLot, reason: str) -> None:
     """A failed lot is accepted with its faults decided about: Partial, which opens a gate as Passed does."""
     advance(ctx, lot, "accept", reason)

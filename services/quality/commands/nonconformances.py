@@ -16,7 +16,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.quality.commands.events import plain
-from services.quality.commands.lots import accept, locked_lot, note, reinspect
+from services.quality.commands.lots import accept, locked_lot, note, reinspect, repeat
+from services.quality.domain.inspection import OVER
 from services.quality.domain.states import NONCONFORMANCE, move
 from services.quality.models import InspectionLot, Job, Nonconformance
 
@@ -123,8 +124,8 @@ async def dispose(
 ) -> Nonconformance:
     """Decide about the whole quantity; the order service carries it out. Raises Conflict, Invalid.
 
-    A gate's lot follows: a first article is inspected again, any other is accepted as Partial. When everything is used
-    as it is, nothing is left to be carried out, and the nonconformance closes at once.
+    A gate's lot follows: another first article is asked for, any other lot is accepted as Partial. When everything is
+    used as it is, nothing is left to be carried out, and the nonconformance closes at once.
     """
     row = await locked(session, ctx, nonconformance_id)
     move(NONCONFORMANCE, row.state, "dispose", "nonconformance.illegal")
@@ -160,11 +161,18 @@ async def _release_gate(session: AsyncSession, ctx: Context, row: Nonconformance
     lot = await locked_lot(session, ctx, row.inspection_lot_id)
     if not lot.gate or lot.state not in {"Failed", "Reversed"}:
         return
-    again = lot.stage == "FAI" and not await _has_successor(session, lot)
-    if again or row.state == "Cancelled" or lot.state == "Reversed":
+    if row.state == "Cancelled":
         await reinspect(session, ctx, lot, row.no)
-    else:
+    elif lot.stage == "FAI":
+        if not await _has_successor(session, lot) and not await _is_over(session, lot.job_id):
+            await repeat(session, ctx, lot, row.no)
+    elif lot.state == "Failed":
         await accept(session, ctx, lot, row.no)
+
+
+async def _is_over(session: AsyncSession, job_id: UUID) -> bool:
+    job = await session.get(Job, job_id)
+    return job is None or job.state in OVER
 
 
 _SUCCESSOR = text("SELECT EXISTS (SELECT FROM inspection_lot WHERE job_id = :job AND stage_no = :stage AND id > :id)")
