@@ -88,7 +88,8 @@ class BusinessClock:
             changed = self.changed
             wait = None if stepped else max(poll, left / self._state.factor)
             try:
-                await asyncio.wait_for(changed.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await changed.wait()
             except TimeoutError:
                 continue
 

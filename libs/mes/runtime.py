@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,20 @@ from mes.service import Service, Task
 log = logging.getLogger(__name__)
 
 _CLOCK = "business_clock"
+_CANCEL_AGAIN_S = 3.0
+
+
+async def ended(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended. One cancellation may be lost on the way: `asyncio.wait_for` of Python 3.11
+    drops one that comes together with what it waits for, and libraries use it."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)
+        for task in left:
+            log.warning("a task does not end, cancelling it again", extra={"task": task.get_name()})
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class ServiceRuntime:
@@ -85,9 +99,7 @@ class ServiceRuntime:
 
     async def stop(self) -> None:
         """End everything; what is committed but not sent yet is sent by the next start."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(self._tasks)
         self._tasks.clear()
         try:
             if self.service.shutdown:
@@ -156,9 +168,7 @@ class ServiceRuntime:
         try:
             await self._relay(connection)
         finally:
-            for work in works:
-                work.cancel()
-            await asyncio.gather(*works, return_exceptions=True)
+            await ended(works)
             self.is_leader = False
             # Its end gives the lock back in whatever state the connection is; one in the pool would keep it.
             await connection.invalidate()
@@ -172,7 +182,8 @@ class ServiceRuntime:
                 continue
             # The poll finds what another replica committed, or a wake that was lost.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._relay_wake.wait(), 0.2)
+                async with asyncio.timeout(0.2):
+                    await self._relay_wake.wait()
 
     async def unsent(self) -> int:
         """Outbox rows that are not sent yet."""
@@ -213,8 +224,7 @@ class Runtime:
         await asyncio.gather(*(running.stop() for running in self.services.values()), return_exceptions=True)
         self.services.clear()
         if self._clock_task:
-            self._clock_task.cancel()
-            await asyncio.gather(self._clock_task, return_exceptions=True)
+            await ended([self._clock_task])
             self._clock_task = None
             with contextlib.suppress(Exception):
                 await self.bus.save_setting(_CLOCK, self.clock.ahead(0).as_json())

@@ -10,6 +10,7 @@ import asyncio
 import json
 import secrets
 import shutil
+import signal
 import socket
 import statistics
 import sys
@@ -82,8 +83,10 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--control-kills", type=int, default=3)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--folder", type=Path, default=Path("var") / "faults" / time.strftime("%Y%m%d-%H%M%S"))
-    parser.add_argument("--product", choices=sorted(PRODUCTS), default="tiny")
+    parser.add_argument("--product", choices=sorted(PRODUCTS), default="mes")
     wish = parser.parse_args(words)
+    # A terminated campaign takes its victims with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     product = PRODUCTS[wish.product]()
 
     def say(*lines: str) -> None:

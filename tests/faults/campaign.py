@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -18,12 +19,15 @@ from tests.faults.history import History
 from tests.faults.outside import Client, Workload
 from tests.faults.victim import Victim
 
+# How the client outside names its requests; everybody else has other names.
+MARK = re.compile(r"f\d{6}")
+
 
 @dataclass(frozen=True, slots=True)
 class Product:
     """What is killed: module and arguments of its process, the work that a client has there, its services.
 
-    told_by: the event that tells of a kind of request.
+    told_by: the event that tells of a kind of request. quiet: arguments with which it moves nothing by itself.
     """
 
     name: str
@@ -32,6 +36,7 @@ class Product:
     workload: Callable[[Random], Workload]
     services: Sequence[str]
     told_by: Mapping[str, str]
+    quiet: Sequence[str] | None = None
     env: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -45,7 +50,7 @@ class Outcome:
     seconds: float = 0.0
     start_seconds: list[float] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
-    stop_status: int | None = None
+    stops: list[int | None] = field(default_factory=list)
     verdict: Verdict = field(default_factory=Verdict)
     attempts: dict[str, int] = field(default_factory=dict)
 
@@ -55,8 +60,8 @@ class Outcome:
         found = dict(self.verdict.wrong)
         if self.orphans:
             found["orphan"] = self.orphans
-        if self.stop_status != 0:
-            found["stop"] = [f"the last stop ended with {self.stop_status}"]
+        if any(status != 0 for status in self.stops):
+            found["stop"] = [f"stops ended with {self.stops}"]
         return found
 
 
@@ -81,9 +86,12 @@ class Campaign:
             async with httpx.AsyncClient(base_url=self._victim.address, timeout=timeout) as http:
                 await workload.prepare(http)
                 await self._under_work(http, workload, kills)
+                await self._stop()
+                if self._product.quiet is not None:
+                    self._victim.arguments = self._product.quiet
+                await self._start()
                 observed = await self._observe(http, workload)
-            self._outcome.stop_status = await asyncio.to_thread(self._victim.stop)
-            self._outcome.orphans += await asyncio.to_thread(self._victim.remains)
+            await self._stop()
         finally:
             self._history.close()
             await asyncio.to_thread(self._victim.kill, database_too=True)
@@ -110,6 +118,11 @@ class Campaign:
     async def _start(self) -> None:
         await asyncio.to_thread(self._victim.start)
         self._outcome.start_seconds.append(await asyncio.to_thread(self._victim.wait_ready))
+
+    async def _stop(self) -> None:
+        status = await asyncio.to_thread(self._victim.stop)
+        self._outcome.stops.append(status)
+        self._outcome.orphans += await asyncio.to_thread(self._victim.remains)
 
     async def _kill_once(self) -> None:
         """At some moment of the work; now and then once more while it starts, or together with PostgreSQL."""
@@ -141,15 +154,15 @@ class Campaign:
         async with asyncio.timeout(300):
             while not (await http.get("/idle", params={"wait": 10}, timeout=30)).json()["idle"]:
                 pass
-        seen = await workload.observe(http)
-        seen.log = await redelivery.read_log(self._victim.home)
+        log = await redelivery.read_log(self._victim.home)
+        seen = await workload.observe(http, log)
         seen.places += places_in_log(seen.log, self._product.told_by)
         return seen
 
 
 def places_in_log(log: Sequence[Event], told_by: Mapping[str, str]) -> list[Place]:
     """The marks of requests by the events that tell of them: a request's mark is the actor of what it publishes."""
-    events = {event.id: event for event in log}.values()
+    events = {event.id: event for event in log if MARK.fullmatch(event.actor)}.values()
     return [
         Place("log", kind, Counter(event.actor for event in events if event.type == name))
         for kind, name in told_by.items()

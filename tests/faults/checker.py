@@ -14,7 +14,7 @@ _DEAD = ".dlq.v1"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A record of the log. sequence: +1 per source and key."""
+    """A record of the log. sequence: +1 per source and key. verb: what was done, where the event says it."""
 
     topic: str
     partition: int
@@ -25,6 +25,7 @@ class Event:
     type: str
     sequence: int
     actor: str
+    verb: str = ""
 
 
 @dataclass(frozen=True, slots=True)

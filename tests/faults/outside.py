@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import httpx
 
-from tests.faults.checker import Observed
+from tests.faults.checker import Event, Observed
 from tests.faults.history import Attempt, History, Outcome, Request
 
 _PAUSE = 0.1
@@ -23,11 +24,11 @@ class Workload(Protocol):
     def next(self) -> Request | None:
         """The next thing to do; None when nothing is possible right now."""
 
-    def learn(self, attempt: Attempt) -> None:
+    async def learn(self, http: httpx.AsyncClient, attempt: Attempt) -> None:
         """Take note of an outcome that is known."""
 
-    async def observe(self, http: httpx.AsyncClient) -> Observed:
-        """What is there in the end, except the log."""
+    async def observe(self, http: httpx.AsyncClient, log: Sequence[Event]) -> Observed:
+        """What is there in the end, when nothing moves any more."""
 
 
 class Client:
@@ -55,13 +56,23 @@ class Client:
             await self._until_known(request)
 
     async def _until_known(self, request: Request) -> None:
+        pause = _PAUSE
         while True:
             attempt = await self._attempt(request)
             self._history.add(attempt)
             if attempt.outcome != "unknown":
-                self._workload.learn(attempt)
+                await self._learn(attempt)
                 return
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 1.0)
+
+    async def _learn(self, attempt: Attempt) -> None:
+        # To learn may need a look at the product, which may be dead just now.
+        while True:
+            try:
+                return await self._workload.learn(self._http, attempt)
+            except (httpx.TransportError, httpx.HTTPStatusError):
+                await asyncio.sleep(_PAUSE)
 
     async def _attempt(self, request: Request) -> Attempt:
         headers = {"Idempotency-Key": request.key, "X-Actor": request.mark}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tests.faults.campaign import Product
+from tests.faults.real_product import SERVICES, TOLD_BY, RealWorkload
 from tests.faults.tiny_product import TinyWorkload
 from tests.integration.platform.tiny import TABLES
 
@@ -15,4 +16,10 @@ def tiny() -> Product:
     return Product("two small services", "tests.faults.tiny_product", (), TinyWorkload, tuple(TABLES), told_by)
 
 
-PRODUCTS: Mapping[str, Callable[[], Product]] = {"tiny": tiny}
+def real() -> Product:
+    """The whole product with the sample workshop at work."""
+    run = ("run", "--sample", "foshan")
+    return Product("mes run", "services", run, RealWorkload, SERVICES, TOLD_BY, ("serve", *SERVICES))
+
+
+PRODUCTS: Mapping[str, Callable[[], Product]] = {"mes": real, "tiny": tiny}

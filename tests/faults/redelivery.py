@@ -5,11 +5,13 @@ was sent. Done by hand while the product is dead, so that every run has plenty o
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 from mes.embedded import EmbeddedServer, look_at
+from mes.events.v1 import order_pb2
 
 from tests.faults.checker import Event
 
@@ -17,7 +19,7 @@ _REWIND = 'UPDATE group_offset SET "offset" = greatest(0, "offset" - $1)'
 _UNSEND = (
     "UPDATE outbox SET sent_at = NULL WHERE position IN (SELECT position FROM outbox ORDER BY position DESC LIMIT $1)"
 )
-_READ = 'SELECT topic, partition, "offset", key, headers FROM record ORDER BY topic, partition, "offset"'
+_READ = 'SELECT topic, partition, "offset", key, value, headers FROM record ORDER BY topic, partition, "offset"'
 
 
 async def _connect(home: Path, database: str) -> asyncpg.Connection[Any]:
@@ -52,8 +54,6 @@ def database_runs(home: Path) -> bool:
 
 async def read_log(home: Path) -> list[Event]:
     """Every record of the log, as a reader outside the system finds it."""
-    import json
-
     connection = await _connect(home, "log")
     try:
         rows = await connection.fetch(_READ)
@@ -66,6 +66,13 @@ async def read_log(home: Path) -> list[Event]:
             Event(
                 row["topic"], row["partition"], row["offset"], row["key"], headers["ce_source"], headers["ce_id"],
                 headers["ce_type"], int(headers["ce_sequence"]), headers["ce_actor"],
+                _verb(headers["ce_type"], row["value"]),
             )
         )  # fmt: skip
     return events
+
+
+def _verb(kind: str, payload: bytes) -> str:
+    if kind != order_pb2.JobChanged.DESCRIPTOR.full_name:
+        return ""
+    return order_pb2.JobChanged.FromString(payload).verb

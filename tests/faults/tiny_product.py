@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import signal
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -20,7 +21,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.cli.serving import serving
-from tests.faults.checker import Balance, Observed, Place
+from tests.faults.checker import Balance, Event, Observed, Place
 from tests.faults.history import Attempt, Request
 from tests.integration.platform.tiny import TABLES, Seen, mirror, shop
 
@@ -83,18 +84,18 @@ class TinyWorkload:
     def next(self) -> Request | None:
         """An order now and then, reports most of the time."""
         self._count += 1
-        mark, key = f"m{self._count:06}", str(UUID(int=self._random.getrandbits(128), version=4))
+        mark, key = f"f{self._count:06}", str(UUID(int=self._random.getrandbits(128), version=4))
         if not self._orders or self._random.random() < 0.2:
             return Request("order", mark, "/shop/orders", {"no": mark}, key)
         path = f"/shop/orders/{self._random.choice(self._orders)}/reports"
         return Request("report", mark, path, {"good_qty": "1"}, key)
 
-    def learn(self, attempt: Attempt) -> None:
+    async def learn(self, http: httpx.AsyncClient, attempt: Attempt) -> None:
         """A new order can be reported on."""
         if attempt.request.kind == "order" and attempt.outcome == "ok":
             self._orders.append(attempt.answer["id"])
 
-    async def observe(self, http: httpx.AsyncClient) -> Observed:
+    async def observe(self, http: httpx.AsyncClient, log: Sequence[Event]) -> Observed:
         """Orders as the shop shows them against what the mirror counted."""
         mirrored = {row["id"]: row for row in (await http.get("/mirror/seen")).raise_for_status().json()}
         shown = [(await http.get(f"/shop/orders/{order}")).raise_for_status().json() for order in self._orders]
@@ -104,7 +105,7 @@ class TinyWorkload:
         ]
         balances += [Balance(f"disorder in {row['id']}", 0, row["disorder"]) for row in mirrored.values()]
         balances += [Balance(f"events of {row['id']}", row["events"], row["last"]) for row in mirrored.values()]
-        return Observed([Place("orders", "order", Counter(order["no"] for order in shown))], balances)
+        return Observed([Place("orders", "order", Counter(order["no"] for order in shown))], balances, log=log)
 
 
 if __name__ == "__main__":

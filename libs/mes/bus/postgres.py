@@ -122,7 +122,8 @@ class PostgresBus:
             await member.close()
         if self._pool:
             try:
-                await asyncio.wait_for(self._pool.close(), 5)
+                async with asyncio.timeout(5):
+                    await self._pool.close()
             except TimeoutError:
                 self._pool.terminate()
 
@@ -349,9 +350,11 @@ class PostgresSubscription:
             found = await self._fetch_once(limit)
             if found or now >= deadline:
                 return found
-            # The short poll is only the fallback for a lost notification.
+            # The short poll is only the fallback for a lost notification. (Not `wait_for`: on Python 3.11 it loses a
+            # cancellation that comes together with the wake.)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), min(0.25, max(0.001, deadline - now)))
+                async with asyncio.timeout(min(0.25, max(0.001, deadline - now))):
+                    await self._wake.wait()
 
     async def _fetch_once(self, limit: int) -> Batch:
         if not self._owned:
