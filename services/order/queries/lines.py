@@ -100,6 +100,7 @@ def _order(line: _Line) -> None:
     elif verb == "OrderReleased":
         line.say("page.line.released", count=len(line.event.jobs))
     elif verb == "OrderChanged":
+        line.entry.detail = set(line.event.changed) <= {"good_qty", "scrap_qty"}
         fields = "、" if line.reader.language.startswith("zh") else ", "
         changed = fields.join(line.reader.known("page.field", each) for each in line.event.changed)
         line.say("page.line.changed", fields=changed, because=line.because(line.event.reason))
@@ -122,8 +123,10 @@ def _jobs_added(line: _Line) -> None:
     line.say("page.line.jobs_added", jobs=names, because=line.because(line.event.cause))
 
 
-_QUIET = {"ready", "waiting", "report", "reported", "count", "correct", "scrap", "complete", "trial", "start_setup",
-          "start", "resume", "pause", "material", "gate", "fai", "send", "return"}  # fmt: skip
+# Verbs that another entry tells better (runs, reports, moves, plans), or that only follow from it.
+_QUIET = {"ready", "waiting", "changed", "report", "production", "setup", "correct", "correction", "scrap", "trial",
+          "start_setup", "stop_setup", "start", "resume", "pause", "handover", "send", "return", "first_article",
+          "rework_returned", "pieces_arrived"}  # fmt: skip
 
 
 def _job(line: _Line) -> None:
@@ -258,8 +261,8 @@ def _plan(line: _Line) -> None:
     line.entry.symbol = "▤"
     between = "；" if reader.language.startswith("zh") else "; "
     jobs = between.join(parts) + (" …" if more > 0 else "")
-    line.say("page.line.planned", version=event.version_no, jobs=jobs or "—",
-             trigger=reader.known("page.trigger", event.trigger) or "—")  # fmt: skip
+    trigger = ", ".join(reader.known("page.trigger", each) for each in event.trigger.split(",") if each)
+    line.say("page.line.planned", version=event.version_no, jobs=jobs or "—", trigger=trigger or "—")
 
 
 def _machine(line: _Line) -> None:

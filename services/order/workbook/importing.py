@@ -141,7 +141,7 @@ def _told(params: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _apply(session: AsyncSession, ctx: Context, prepared: Prepared) -> None:
-    await put_definitions(session, ctx, _definition_changes(prepared))
+    await put_definitions(session, ctx, definition_changes(prepared))
     made: dict[str, UUID] = {}
     parts = {part for wish in prepared.orders for part in wish.values["component_orders"]}
     if parts:
@@ -166,7 +166,8 @@ async def _materials(session: AsyncSession, prepared: Prepared) -> Sequence[Defi
     return (await session.scalars(select(Definition).where(Definition.id.in_(ids)))).all()
 
 
-def _definition_changes(prepared: Prepared) -> list[DefinitionChange]:
+def definition_changes(prepared: Prepared) -> list[DefinitionChange]:
+    """The definitions of an import as `put_definitions` takes them."""
     changes = []
     for wish in prepared.wishes:
         message = message_of(wish.kind, wish.no, wish.document, prepared.names)

@@ -50,6 +50,9 @@ class Wish:
     def fault(self, level: str, key: Key, column: str, code: str, **params: Any) -> None:
         """Note something wrong with one of its things; with the first of the file where it is not in the file."""
         thing = self.things.get((level, key), self.first)
+        if thing.said.get(column, ABSENT) is None:
+            # The cell itself is wrong, and that is told already.
+            return
         self.faults.append(thing.problem(column, code, **params))
 
     def wait_for(self, thing: Thing, column: str, code: str, **params: Any) -> None:

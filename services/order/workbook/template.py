@@ -21,8 +21,6 @@ from services.order.workbook.writing import BOLD, HEAD, column_title, saved, she
 
 EXAMPLE = Font(color="7A7A7A", italic=True)
 _LAST_ROW = 2000
-_KEY_OF = {"calendar": "calendars", "material": "materials", "work_centre": "work_centres", "reason": "reasons",
-           "inspection_plan": "inspection_plans"}  # fmt: skip
 # What an XML file of Excel takes as a list of words.
 _MOST_LIST = 255
 
@@ -146,8 +144,8 @@ def _rule(column: Column, language: str) -> DataValidation | None:
         words = _words(column, language)
         listed = f'"{",".join(words)}"'
         return DataValidation(type="list", formula1=listed, allow_blank=True) if len(listed) <= _MOST_LIST else None
-    if column.refers and column.key != LEVELS_BY_NAME[column.refers][1].key[0]:
-        target, level = LEVELS_BY_NAME[column.refers]
+    if column.refers:
+        target, level = next(each for each in LEVELS_BY_NAME.values() if each[1].of == column.refers)
         place = get_column_letter([each.key for each in target.columns].index(level.key[0]) + 1)
         name = quote_sheetname(sheet_title(target, language))
         rule = DataValidation(type="list", formula1=f"{name}!${place}$2:${place}${_LAST_ROW}", allow_blank=True)

@@ -16,6 +16,7 @@ from services.quality.api.schemas import Finite, Strict
 from services.quality.domain.capability import capability
 from services.quality.domain.charts import Basis, Subgroup, chosen_rules, default_rules, estimate, evaluate
 from services.quality.domain.constants import factors
+from services.quality.domain.memory import cusum, ewma
 from services.quality.domain.plans import ATTRIBUTE_CHARTS
 from services.quality.domain.rules import ALL_RULES, RULE_SET, RunLengths
 from services.quality.domain.sampling import sampling_plan
@@ -141,6 +142,56 @@ class SamplingOut(BaseModel):
     edition: str
 
 
+class EwmaIn(Strict):
+    """sigma: of the values; weight: of the newest value; width: limits in sigmas; exact: narrower at the beginning."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"values": [52.0, 47.0, 53.0], "centre": 50, "sigma": 2.0539}]}
+    )
+    values: Annotated[list[Finite], Field(max_length=10_000)]
+    centre: Finite
+    sigma: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    weight: Annotated[float, Field(gt=0, le=1)] = 0.3
+    width: Annotated[float, Field(gt=0, le=10)] = 3.0
+    exact: bool = False
+
+
+class EwmaOut(BaseModel):
+    """A point of an EWMA chart."""
+
+    model_config = ConfigDict(
+        from_attributes=True, json_schema_extra={"examples": [{"value": 50.6, "lcl": 47.41, "ucl": 52.59}]}
+    )
+    value: float
+    lcl: float
+    ucl: float
+    outside: bool
+
+
+class CusumIn(Strict):
+    """k: slack; h: decision limit; both in the unit of the values."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"values": [324.925, 324.675], "target": 325, "k": 0.3175, "h": 4.1959}]},
+    )
+    values: Annotated[list[Finite], Field(max_length=10_000)]
+    target: Finite
+    k: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    h: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class CusumOut(BaseModel):
+    """A point of a CUSUM chart."""
+
+    model_config = ConfigDict(
+        from_attributes=True, json_schema_extra={"examples": [{"high": 0.0, "low": 0.0075, "outside": False}]}
+    )
+    high: float
+    low: float
+    outside: bool
+
+
 def _subgroups(kind: str, body: ChartIn) -> list[Subgroup]:
     out = set(body.excluded)
     if kind in ATTRIBUTE_CHARTS:
@@ -183,6 +234,17 @@ async def post_sampling_plan(body: SamplingIn) -> SamplingOut:
 @router.get("/calculate/factors", summary="Control chart constants for samples of n, computed")
 async def get_factors(n: Annotated[int, Query(ge=2, le=100)]) -> FactorsOut:
     return FactorsOut(**asdict(factors(n)))
+
+
+@router.post("/calculate/ewma", summary="Exponentially weighted moving averages with their limits")
+async def post_ewma(body: EwmaIn) -> list[EwmaOut]:
+    points = ewma(body.values, body.centre, body.sigma, weight=body.weight, width=body.width, exact=body.exact)
+    return [EwmaOut.model_validate(each) for each in points]
+
+
+@router.post("/calculate/cusum", summary="Cumulative sums of what is off target, upwards and downwards")
+async def post_cusum(body: CusumIn) -> list[CusumOut]:
+    return [CusumOut.model_validate(each) for each in cusum(body.values, body.target, k=body.k, h=body.h)]
 
 
 @router.post("/calculate/{kind}", summary="Limits and violated rules of a control chart")

@@ -65,9 +65,10 @@ async def post_confirm(chart_id: UUID, body: ConfirmIn, session: Session, ctx: C
 async def _exclude(
     session: Session, ctx: Ctx, language: Language, chart_id: UUID, no: int, excluded: bool, reason: str
 ) -> PointOut:
+    chart = await commands.locked(session, ctx, chart_id)
     await commands.exclude(session, ctx, chart_id, no, excluded=excluded, reason=reason)
-    drawn = await queries.drawing(session, ctx.site_id, chart_id, 1000)
-    return next(PointOut.of(each, drawn, language) for each in drawn.points if each.row.no == no)
+    drawn = await queries.drawing(session, ctx.site_id, chart_id, chart.last_no - no + 1)
+    return PointOut.of(drawn.points[0], drawn, language)
 
 
 @router.post("/charts/{chart_id}/points/{no}/exclude", summary="Leave a point out of limits and rules; it stays shown")

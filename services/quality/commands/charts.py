@@ -60,9 +60,10 @@ def _split(spec: Characteristic, rows: Sequence[Measurement]) -> list[Subgroup]:
     """Subgroups of a sample; what is left over of a variable's is a smaller one, if it still has a spread."""
     if spec.chart in ATTRIBUTE_CHARTS:
         whole = sum(row.qty for row in rows)
-        counted = [row.defects or 0 for row in rows]
+        # A measured value outside its tolerance counts as one.
+        counted = [int(not row.conforming) if row.defects is None else row.defects for row in rows]
         if spec.chart in {"p", "np"}:
-            counted = [min(row.defects or 0, row.qty) for row in rows]
+            counted = [min(count, row.qty) for count, row in zip(counted, rows, strict=True)]
         return [Subgroup(count=sum(counted), n=whole)]
     size = 1 if spec.chart == "i_mr" else max(2, spec.subgroup_size)
     values = [row.value for row in rows if row.value is not None]

@@ -50,7 +50,7 @@ async def open_lot(
     lot = InspectionLot(
         id=ctx.new_id(), site_id=ctx.site_id, order_id=job.order_id, job_id=job.id, inspection_plan_id=plan.id,
         stage_no=stage.no, stage=stage.stage, cause=cause, state="Pending", lot_qty=lot_qty, good_from=good_from,
-        sampling=stage.sampling, aql=stage.aql if stage.sampling == "aql" else "", sample_size=sampling.n,
+        sampling=stage.sampling, aql=stage.aql if stage.by_aql else "", sample_size=sampling.n,
         accept=sampling.accept, code_letter=sampling.letter, severity=sampling.severity, gate=stage.gate,
         equipment_id=job.equipment_id, material_id=job.material_id,
         characteristics=[each.as_json() for each in stage.characteristics], round=1, nonconforming=None,
@@ -64,7 +64,7 @@ async def open_lot(
 
 
 async def _severity(session: AsyncSession, ctx: Context, job: Job, plan: InspectionPlan, stage: Stage) -> str:
-    if stage.sampling != "aql":
+    if not stage.by_aql:
         return ""
     return Switching(**(await sampling_state(session, ctx, plan.id, stage.no, job.material_id)).state).severity
 
@@ -134,7 +134,12 @@ def advance(ctx: Context, lot: InspectionLot, verb: str, reason: str = "") -> No
 
 
 async def locked_lot(session: AsyncSession, ctx: Context, lot_id: UUID) -> InspectionLot:
-    """A lot, locked. Raises NotFound."""
+    """A lot, locked. Raises NotFound.
+
+    Its job is locked first, as by whoever opens and cancels lots: two that wait for each other would both be late.
+    """
+    of_lot = select(InspectionLot.job_id).where(InspectionLot.id == lot_id).scalar_subquery()
+    await session.execute(select(Job.id).where(Job.id == of_lot).with_for_update())
     lot = await session.get(InspectionLot, lot_id, with_for_update=True, populate_existing=True)
     if lot is None or lot.site_id != ctx.site_id:
         raise NotFound("inspection_lot.unknown", lot=str(lot_id))
@@ -166,6 +171,24 @@ async def reinspect(session: AsyncSession, ctx: Context, lot: InspectionLot, rea
     lot.round += 1
     lot.completed_at, lot.nonconforming = None, None
     announce_opened(session, ctx, lot)
+
+
+async def repeat(session: AsyncSession, ctx: Context, lot: InspectionLot, reason: str) -> InspectionLot:
+    """Another lot like one that is decided: the same stage of the same job, inspected from the beginning."""
+    kept = {
+        "site_id", "order_id", "job_id", "inspection_plan_id", "stage_no", "stage", "lot_qty", "good_from", "sampling",
+        "aql", "sample_size", "accept", "code_letter", "severity", "gate", "equipment_id", "material_id",
+        "characteristics",
+    }  # fmt: skip
+    again = InspectionLot(
+        id=ctx.new_id(), cause=reason, state="Pending", round=1, nonconforming=None, opened_at=ctx.now,
+        completed_at=None, inspector="", history=[], **{name: getattr(lot, name) for name in kept},
+    )  # fmt: skip
+    session.add(again)
+    note(ctx, again, "open", "", reason)
+    await session.flush()
+    announce_opened(session, ctx, again)
+    return again
 
 
 async def accept(session: AsyncSession, ctx: Context, lot: InspectionLot, reason: str) -> None:

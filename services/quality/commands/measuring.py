@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -30,6 +30,8 @@ from services.quality.domain.sampling import AQLS, master_plan, standard_aql
 from services.quality.domain.states import LOT_OPEN
 from services.quality.domain.switching import after_lot
 from services.quality.models import InspectionLot, Job, Measurement, Nonconformance, Signal, StageWatch
+
+_CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ async def measure(
     lot = await locked_lot(session, ctx, lot_id)
     specs = {UUID(each["characteristic_id"]): Characteristic.of(each) for each in lot.characteristics}
     _check(batch, specs)
-    if at > ctx.now:
+    if at > ctx.now + _CLOCKS_DIFFER:
         raise Invalid("measurement.in_future", field="occurred_at", time=at.isoformat(), now=ctx.now.isoformat())
     fresh = await _unknown(session, ctx, batch)
     late = lot.state not in LOT_OPEN

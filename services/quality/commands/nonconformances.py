@@ -16,7 +16,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.quality.commands.events import plain
-from services.quality.commands.lots import accept, locked_lot, note, reinspect
+from services.quality.commands.lots import accept, locked_lot, note, reinspect, repeat
+from services.quality.domain.inspection import OVER
 from services.quality.domain.states import NONCONFORMANCE, move
 from services.quality.models import InspectionLot, Job, Nonconformance
 
@@ -123,8 +124,8 @@ async def dispose(
 ) -> Nonconformance:
     """Decide about the whole quantity; the order service carries it out. Raises Conflict, Invalid.
 
-    A gate's lot follows: a first article is inspected again, any other is accepted as Partial. When everything is used
-    as it is, nothing is left to be carried out, and the nonconformance closes at once.
+    A gate's lot follows: another first article is asked for, any other lot is accepted as Partial. When everything is
+    used as it is, nothing is left to be carried out, and the nonconformance closes at once.
     """
     row = await locked(session, ctx, nonconformance_id)
     move(NONCONFORMANCE, row.state, "dispose", "nonconformance.illegal")
@@ -154,15 +155,24 @@ def _check(row: Nonconformance, decisions: Sequence[Decision]) -> None:
 
 
 async def _release_gate(session: AsyncSession, ctx: Context, row: Nonconformance) -> None:
+    """Let the gate that waits for the decision go on: to another inspection, or open it where nothing is to be seen."""
     if row.inspection_lot_id is None:
         return
     lot = await locked_lot(session, ctx, row.inspection_lot_id)
-    if not lot.gate or lot.state != "Failed":
+    if not lot.gate or lot.state not in {"Failed", "Reversed"}:
         return
-    if lot.stage == "FAI" and not await _has_successor(session, lot):
+    if row.state == "Cancelled":
         await reinspect(session, ctx, lot, row.no)
-    else:
+    elif lot.stage == "FAI":
+        if not await _has_successor(session, lot) and not await _is_over(session, lot.job_id):
+            await repeat(session, ctx, lot, row.no)
+    elif lot.state == "Failed":
         await accept(session, ctx, lot, row.no)
+
+
+async def _is_over(session: AsyncSession, job_id: UUID) -> bool:
+    job = await session.get(Job, job_id)
+    return job is None or job.state in OVER
 
 
 _SUCCESSOR = text("SELECT EXISTS (SELECT FROM inspection_lot WHERE job_id = :job AND stage_no = :stage AND id > :id)")
@@ -192,6 +202,8 @@ async def advance(
     _advance(ctx, row, verb, reason)
     if row.state in {"Closed", "Cancelled"}:
         _announce_closed(session, ctx, row)
+    if row.state == "Cancelled":
+        await _release_gate(session, ctx, row)
     return row
 
 

@@ -8,14 +8,14 @@ from uuid import UUID
 from mes.context import Context
 from mes.events.v1 import order_pb2
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.quality.commands import triggers
 from services.quality.commands.charts import plan_changed
 from services.quality.commands.events import id_of, quantity_of
 from services.quality.commands.shifts import shift_name
-from services.quality.domain.inspection import AT_WORK
+from services.quality.domain.inspection import AT_WORK, OVER
 from services.quality.domain.plans import Characteristic, Stage
 from services.quality.models import (
     Base,
@@ -89,7 +89,11 @@ async def put_plan(session: AsyncSession, ctx: Context, event: order_pb2.Inspect
 async def _catch_up(session: AsyncSession, ctx: Context, plan_id: UUID) -> None:
     """Definitions and jobs travel apart: what is at work already gets the lots that its plan wants."""
     jobs = await session.scalars(
-        select(Job).where(Job.inspection_plan_id == plan_id, Job.state.in_(AT_WORK)).order_by(Job.id).with_for_update()
+        select(Job)
+        .where(Job.inspection_plan_id == plan_id, Job.state.in_(AT_WORK))
+        .order_by(Job.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
     )
     for job in jobs.all():
         await triggers.consider(session, ctx, job, "")
@@ -127,17 +131,27 @@ def _values(ctx: Context, job: order_pb2.Job) -> dict[str, Any]:
     }  # fmt: skip
 
 
+# States in which a lot may become due or needless.
+_MATTER = (*AT_WORK, "Done", *OVER)
+
+
+def _upsert() -> Insert:
+    statement = insert(Job)
+    rest = {column.name: statement.excluded[column.name] for column in Job.__table__.columns if column.name != "id"}
+    return statement.on_conflict_do_update(
+        index_elements=["id"], set_=rest, where=Job.version <= statement.excluded.version
+    )
+
+
+# Made once: jobs come by the thousand.
+_PUT_JOBS = _upsert()
+
+
 async def put_jobs(session: AsyncSession, ctx: Context, jobs: list[order_pb2.Job]) -> None:
     """Jobs were made. They are in no state that asks for an inspection yet."""
-    if not jobs:
-        return
-    statement = insert(Job).values([_values(ctx, job) for job in jobs])
-    rest = {name: statement.excluded[name] for name in _values(ctx, jobs[0]) if name != "id"}
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["id"], set_=rest, where=Job.version <= statement.excluded.version
-        )
-    )
+    if jobs:
+        connection = await session.connection()
+        await connection.execute(_PUT_JOBS, [_values(ctx, job) for job in jobs])
 
 
 async def put_job(session: AsyncSession, ctx: Context, event: order_pb2.JobChanged) -> None:
@@ -146,7 +160,7 @@ async def put_job(session: AsyncSession, ctx: Context, event: order_pb2.JobChang
         # Planned times are nothing to inspection, and they come by the thousand.
         return
     job = event.job
-    if not job.inspection_plan_id:
+    if not job.inspection_plan_id or job.state not in _MATTER:
         await put_jobs(session, ctx, [job])
         return
     row = await session.get(Job, UUID(job.job_id), with_for_update=True, populate_existing=True)

@@ -58,7 +58,12 @@ def _seen(watch: StageWatch | None) -> Watch:
 
 
 async def _plan(session: AsyncSession, job: Job) -> InspectionPlan | None:
-    return await session.get(InspectionPlan, job.inspection_plan_id) if job.inspection_plan_id else None
+    if job.inspection_plan_id is None:
+        return None
+    plan = await session.get(InspectionPlan, job.inspection_plan_id)
+    # A session forgets what nobody holds; a batch of events mostly asks for the same few plans.
+    session.info.setdefault("plans", {})[job.inspection_plan_id] = plan
+    return plan
 
 
 async def _watches(session: AsyncSession, ctx: Context, job_id: UUID) -> dict[int, StageWatch]:

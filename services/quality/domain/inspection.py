@@ -84,11 +84,11 @@ class Sampling:
 def sample_for(stage: Stage, lot_qty: Decimal, severity: str = "normal") -> Sampling:
     """How much of a lot is inspected. Discontinued acceptance inspection looks at everything and accepts no fault."""
     whole = max(1, ceil(lot_qty))
-    if stage.sampling == "aql":
+    if stage.by_aql:
         if severity == "discontinued":
             return Sampling(whole, 0, "", severity)
-        plan = sampling_plan(whole, stage.inspection_level or "II", stage.aql, severity)
-        return Sampling(plan.n, plan.accept, plan.letter, severity)
+        plan = sampling_plan(whole, stage.inspection_level or "II", stage.aql, severity or "normal")
+        return Sampling(plan.n, plan.accept, plan.letter, plan.severity)
     if stage.sampling == "all":
         return Sampling(whole, 0)
     n = max(1, stage.sample_size)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from services.quality.domain.sampling import AQLS, LEVELS
+
 VARIABLE, ATTRIBUTE = "variable", "attribute"
 VARIABLE_CHARTS = ("xbar_r", "xbar_s", "i_mr")
 ATTRIBUTE_CHARTS = ("p", "np", "c", "u")
@@ -70,6 +72,12 @@ class Stage:
     inspection_level: str = ""
     gate: bool = False
     characteristics: tuple[Characteristic, ...] = field(default=())
+
+    @property
+    def by_aql(self) -> bool:
+        """Whether the sample follows from an AQL that the standard has; else it is the fixed one."""
+        known = self.aql in AQLS or any(self.aql == f"{float(each):g}" for each in AQLS)
+        return self.sampling == "aql" and known and (self.inspection_level or "II") in LEVELS
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Stage:

@@ -21,7 +21,7 @@ LOT: Moves = {
     "Failed": {"reinspect": "ReInspection", "accept": "Partial"},
     "Passed": {"reverse": "Reversed"},
     "Partial": {"reverse": "Reversed"},
-    "Reversed": {},
+    "Reversed": {"reinspect": "ReInspection"},
     "Cancelled": {},
 }
 # Lots that wait for measurements.

@@ -16,7 +16,7 @@ from sqlalchemy import Uuid, all_, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.scheduling.commands.publishing import Result, publish
+from services.scheduling.commands.publishing import Result, promise, publish
 from services.scheduling.domain import differences
 from services.scheduling.domain.changes import FORCING, Why
 from services.scheduling.domain.exclusion import Reason
@@ -109,6 +109,18 @@ def _as_json(settings: PlanningSettings) -> dict[str, Any]:
         "stability_threshold_s": settings.stability_threshold_s, "repair_estimate_s": settings.repair_estimate_s,
         "drift_threshold_s": settings.drift_threshold_s,
     }  # fmt: skip
+
+
+async def retry(session: AsyncSession, ctx: Context, ticket: Ticket, reason: str) -> None:
+    """The run came to nothing, for a reason that another run may not meet: ask the same again."""
+    planning = await locked_planning(session, ctx.site_id)
+    run = await session.get(ScheduleRun, ticket.run_id)
+    if planning is None or run is None:
+        return
+    planning.requested += 1
+    planning.reasons = sorted({*planning.reasons, *ticket.reasons})
+    run.status, run.reason, run.finished_at = "Cancelled", reason, ctx.now
+    _announce(session, ctx, run)
 
 
 async def drop(session: AsyncSession, ctx: Context, ticket: Ticket) -> None:
@@ -209,9 +221,12 @@ async def _publish(
     ranked = differences.with_kept_ranks(before, (each for job, each in made.items() if job not in over))
     plan = {each.job: each for each in ranked}
     found = differences.difference(before, plan, over)
-    if planning.version_id is not None and not differences.matters(before, plan, found, threshold):
-        return None
     incomplete = {shop.jobs[job].order for job in outcome.unplanned or {} if job in shop.jobs}
+    if planning.version_id is not None and not differences.matters(before, plan, found, threshold):
+        # Due dates may be others, though.
+        kept = differences.promises(before.values(), shop.orders, _live(shop.orders, incomplete))
+        await promise(session, ctx, planning.version_id, kept)
+        return None
     result = Result(
         plan, before, found, differences.promises(plan.values(), shop.orders, _live(shop.orders, incomplete)),
         asdict(outcome.plan.score), {name: asdict(score) for name, score in outcome.plan.rules.items()},

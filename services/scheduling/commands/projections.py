@@ -78,20 +78,8 @@ async def put_work_centre(session: AsyncSession, ctx: Context, event: order_pb2.
 
 async def put_calendar(session: AsyncSession, ctx: Context, event: order_pb2.CalendarDefined) -> None:
     """A calendar was defined or changed."""
-    spec = {
-        "time_zone": event.time_zone or "UTC",
-        "shifts": [
-            {
-                "shift": each.shift, "weekdays": list(each.weekdays), "start": each.start, "end": each.end,
-                "breaks": [[pause.start, pause.end] for pause in each.breaks],
-            }
-            for each in event.shifts
-        ],
-        "exceptions": [
-            {"date": each.date, "working": each.working, "shifts": list(each.shifts)} for each in event.exceptions
-        ],
-    }  # fmt: skip
-    await _define(session, ctx, CalendarRow, {"id": UUID(event.calendar_id), "spec": spec})
+    definition = event.SerializeToString(deterministic=True)
+    await _define(session, ctx, CalendarRow, {"id": UUID(event.calendar_id), "definition": definition})
 
 
 async def put_setup_matrix(session: AsyncSession, ctx: Context, event: order_pb2.SetupMatrixDefined) -> None:

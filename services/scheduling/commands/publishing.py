@@ -78,9 +78,8 @@ async def publish(session: AsyncSession, ctx: Context, planning: Planning, run: 
     session.add(version)
     await session.flush()
     await session.execute(_OPERATIONS, _columns(ctx, version.id, list(result.plan.values())))
-    told = await _promise(session, ctx, version.id, result.promises)
     _announce(session, ctx, version, result)
-    _announce_promises(session, ctx, version.id, told)
+    await promise(session, ctx, version.id, result.promises)
     planning.version_id, planning.version_no = version.id, version.no
     planning.drift_pause_s = int(drift_pause(len(result.plan)).total_seconds())
     run.version_id = version.id
@@ -120,12 +119,10 @@ def _uuid(value: str) -> UUID | None:
     return UUID(value) if value else None
 
 
-async def _promise(
-    session: AsyncSession, ctx: Context, version: UUID, promises: Mapping[str, Promise]
-) -> list[Promise]:
-    """Store the promises; returns those that changed. Orders without anything left to do keep their last one."""
+async def promise(session: AsyncSession, ctx: Context, version: UUID, promises: Mapping[str, Promise]) -> None:
+    """Store the promises and tell those that changed. Orders without anything left to do keep their last one."""
     if not promises:
-        return []
+        return
     made = list(promises.values())
     rows = await session.scalars(
         _PROMISES,
@@ -135,7 +132,7 @@ async def _promise(
             "lates": [each.lateness_s for each in made], "causes": [each.cause for each in made],
         },
     )  # fmt: skip
-    return [promises[str(order)] for order in rows]
+    _announce_promises(session, ctx, version, [promises[str(order)] for order in rows])
 
 
 # ---- what is announced -----------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from services.scheduling.domain.calendars import Calendar
+from mes.shifts import Calendar
 
 # States of a job in which it is somewhere, begun and not over.
 BEGUN = frozenset({"Setup", "Running", "Paused"})

@@ -83,7 +83,8 @@ def _on_machine(times: Times, job: JobFacts, not_before: int) -> Fixed:
         end = after(windows, max(free, start), work)
     elif end < 0:
         end = max(_OVERRUN_S, work // _OVERRUN_PART)
-    return Fixed(job.id, job.machine, setup_start, start, max(end, start + 1, 1))
+    known = job.machine if job.machine in times.shop.machines else ""
+    return Fixed(job.id, known, setup_start, start, max(end, start + 1, 1))
 
 
 def _setup_of(times: Times, job: JobFacts, way: Way | None) -> int:

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 
-from services.scheduling.domain.calendars import Window, share
+from services.scheduling.domain.calendars import SECOND, Window, share, windows_of
 from services.scheduling.domain.facts import DOWN, PLANNED_DOWN, MachineFacts, Policy, Shop
 
-SECOND = timedelta(seconds=1)
 DAY_S = 86_400
 # Running work is looked back for so far; what ran longer is taken to have begun then.
 LOOK_BACK_S = 14 * DAY_S
@@ -59,7 +58,7 @@ class Times:
         if calendar is None:
             return None
         if key not in self._windows:
-            self._windows[key] = calendar.windows(self.origin, -LOOK_BACK_S, self.horizon)
+            self._windows[key] = windows_of(calendar, self.origin, -LOOK_BACK_S, self.horizon)
         return self._windows[key]
 
     def available_from(self, machine: MachineFacts) -> int:
@@ -90,7 +89,7 @@ def horizon_for(loads: Mapping[str, int], shop: Shop, origin: datetime, longest:
         key = facts.calendar if facts else ""
         if key not in shares:
             calendar = shop.calendars.get(key)
-            shares[key] = share(calendar.windows(origin, 0, sample) if calendar else None, sample)
+            shares[key] = share(windows_of(calendar, origin, 0, sample) if calendar else None, sample)
         needed = max(needed, load / shares[key])
     span = int(1.5 * needed) + longest + 14 * DAY_S
     return min(max(sample, span), 3 * 366 * DAY_S) // DAY_S * DAY_S

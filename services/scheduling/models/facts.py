@@ -18,7 +18,6 @@ class Equipment(Base):
     """A machine as it is defined. calendar_id: its own; without one the work centre's holds."""
 
     __tablename__ = "equipment"
-    __table_args__ = (Index("uq_equipment_site_id_no", "site_id", "no", unique=True),)
 
     id: Mapped[PrimaryId]
     site_id: Mapped[UUID]
@@ -58,13 +57,13 @@ class WorkCentre(Base):
 
 
 class CalendarRow(Base):
-    """A calendar as it was defined: see `domain.calendars.calendar_of`."""
+    """A calendar as it was defined: a serialised `CalendarDefined`."""
 
     __tablename__ = "calendar"
 
     id: Mapped[PrimaryId]
     site_id: Mapped[UUID]
-    spec: Mapped[Json]
+    definition: Mapped[bytes]
 
 
 class SetupMatrix(Base):

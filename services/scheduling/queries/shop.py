@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from mes.events.v1.order_pb2 import CalendarDefined
+from mes.shifts import Calendar, calendar_of
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.scheduling.domain.calendars import Calendar, calendar_of
 from services.scheduling.domain.facts import JobFacts, MachineFacts, MatrixRow, OrderFacts, OverFacts, Placed, Shop, Way
 from services.scheduling.models import CalendarRow, Planning, SetupMatrix
+
+log = logging.getLogger(__name__)
 
 # The last job on a machine says what it is set up for.
 _MACHINES = text(
@@ -102,8 +106,14 @@ async def placed(session: AsyncSession, site: UUID, version: UUID | None) -> dic
 
 
 async def _calendars(session: AsyncSession, site: UUID) -> dict[str, Calendar]:
-    rows = await session.execute(select(CalendarRow.id, CalendarRow.spec).where(CalendarRow.site_id == site))
-    return {str(row.id): calendar_of(row.spec) for row in rows}
+    found: dict[str, Calendar] = {}
+    for row in await session.execute(select(CalendarRow.id, CalendarRow.definition).where(CalendarRow.site_id == site)):
+        try:
+            found[str(row.id)] = calendar_of(CalendarDefined.FromString(row.definition))
+        except (ValueError, KeyError) as error:
+            # A plan around the clock is better than none.
+            log.warning("a calendar cannot be read", extra={"calendar": str(row.id), "error": repr(error)})
+    return found
 
 
 async def _matrix(session: AsyncSession, site: UUID) -> Sequence[MatrixRow]:

@@ -102,7 +102,7 @@ class Part:
         self.schedule, self.model = schedule, schedule.model
         self.cp = cp_model.CpModel()
         self.free, self.tails = sorted(free, key=schedule.start.__getitem__), tails
-        until = max(schedule.end)
+        until = max(schedule.end) if tails is None else max(schedule.end[at] for at in self.free)
         self.clocks = clocks_of(self.model, until)
         self.latest = self._latest(until)
         self.tasks: dict[int, Task] = {}
@@ -118,7 +118,9 @@ class Part:
     def _latest(self, until: int) -> int:
         """No plan needs to be later: everything free one after the other behind all that stands."""
         model, total = self.model, 0
-        latest = max([until, *(model.release[at] for at in self.free), *(gaps[-1].cursor for gaps in model.gaps)])
+        latest = max([until, *(model.release[at] for at in self.free)])
+        if self.tails is None:
+            latest = max([latest, *(gaps[-1].cursor for gaps in model.gaps)])
         for at in self.free:
             runs = [choice.run + choice.setup for choice in model.choices[at]] or [model.operations[at].outside_s]
             total += max(runs) + sum(link.lag + link.tail for link in model.before[at])

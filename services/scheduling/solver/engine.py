@@ -14,9 +14,12 @@ _SMALL = 1000
 """Up to so many operations the rules are done before a plan is shown."""
 
 
-def rules_plan(problem: Problem) -> Plan:
-    """The best plan of the dispatching rules. The same problem gives the same plan. Raises Infeasible."""
-    return _rule_plan(try_rules(Model(problem), should_stop=lambda: False))
+def rules_plan(problem: Problem, *, quick: bool = False) -> Plan:
+    """The best plan of the dispatching rules. The same problem gives the same plan. Raises Infeasible.
+
+    quick: only the plan that stands, decoded again with what is new sorted in; one rule if none stands.
+    """
+    return _rule_plan(try_rules(Model(problem), quick=quick))
 
 
 def solve(

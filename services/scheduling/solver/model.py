@@ -185,14 +185,14 @@ class Model:
             None if each.windows is None else WorkingTime(each.windows, problem.horizon) for each in self.machines
         ]
         self.floor = [max(problem.now, each.available_from) for each in self.machines]
-        self.gaps = [self._gaps(machine) for machine in range(len(self.machines))]
+        standing: dict[str, list[int]] = {}
+        for at, each in enumerate(self.operations):
+            if self.fixed[at] and each.machine and each.fixing is not Fixing.DONE:
+                standing.setdefault(each.machine, []).append(at)
+        self.gaps = [self._gaps(at, standing.get(each.id, [])) for at, each in enumerate(self.machines)]
 
-    def _gaps(self, machine: int) -> list[Gap]:
-        name, calendar = self.machines[machine].id, self.calendars[machine]
-        fixed = [
-            at for at, each in enumerate(self.operations)
-            if self.fixed[at] and each.machine == name and each.fixing is not Fixing.DONE
-        ]  # fmt: skip
+    def _gaps(self, machine: int, fixed: list[int]) -> list[Gap]:
+        calendar = self.calendars[machine]
         fixed.sort(key=lambda at: (self.operations[at].start, self.operations[at].end))
         cursor, family, gaps = self.floor[machine], self.families[self.machines[machine].initial_family], []
         for at in fixed:

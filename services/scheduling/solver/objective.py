@@ -117,8 +117,9 @@ def _shifts(part: Part) -> Iterator[Expression]:
         if stood is None:
             continue
         for clock, start in task.starts.items():
-            shift = cp.new_int_var(0, clock.work(part.latest), "")
-            away = start - clock.work(stood.start)
+            stands = clock.work(stood.start)
+            shift = cp.new_int_var(0, max(clock.work(part.latest), stands) + abs(min(stands, 0)), "")
+            away = start - stands
             literals = [
                 literal for literal, choice in zip(task.literals, task.choices, strict=True)
                 if part.clocks[choice.machine] is clock

@@ -24,6 +24,7 @@ from services.scheduling.solver.problem import Score
 from services.scheduling.solver.scoring import score_of
 
 _FAR = 1 << 50
+CURRENT = "CURRENT"
 _HARD = 16
 """How much heavier a hard deadline weighs in ATC and ATCS."""
 
@@ -330,14 +331,21 @@ class Tried:
 
 
 def try_rules(
-    model: Model, *, should_stop: Callable[[], bool], on_better: Callable[[Tried], None] | None = None
+    model: Model,
+    *,
+    quick: bool = False,
+    should_stop: Callable[[], bool] | None = None,
+    on_better: Callable[[Tried], None] | None = None,
 ) -> Tried:
-    """Run the rules; at least one, then until told to stop. on_better hears of the first and of each better one."""
+    """Run the rules; at least one, then until told to stop. on_better hears of the first and of each better one.
+
+    quick: only the plan that stands, or the first rule without one.
+    """
     figures = Figures(model)
     scores: dict[str, Score] = {}
     found: list[Tried] = []
     for name, run in _runs(model, figures):
-        if found and should_stop():
+        if found and ((quick and name != CURRENT) or (should_stop is not None and should_stop())):
             break
         schedule = run()
         score = score_of(schedule)
@@ -352,8 +360,8 @@ def try_rules(
 
 def _runs(model: Model, figures: Figures) -> Iterator[tuple[str, Callable[[], Schedule]]]:
     if model.problem.current:
-        yield "CURRENT", lambda: current(model, figures)
+        yield CURRENT, lambda: current(model, figures)
         if any(each.id not in model.problem.current for each in model.operations):
-            yield "CURRENT", lambda: current(model, figures, rush=True)
+            yield CURRENT, lambda: current(model, figures, rush=True)
     for rule in grid(model):
         yield rule.name, Dispatch(model, figures, rule).run

@@ -24,7 +24,7 @@ from services.scheduling.solver.windows import Chooser, Window
 WHOLE = 60
 """Up to so many free operations the whole problem is one model."""
 _MARGIN = 0.05
-_WINDOW_S = 1.5
+_WINDOW_S, _WINDOW_WORK = 1.5, 0.15
 _PATIENCE = 40
 _FIRST = 1000
 _LOOK_EVERY = 0.05
@@ -57,7 +57,7 @@ class Incumbent:
         self.bound = max(self.bound or 0, bound - missed)
         self.proven = self.proven or missed + self.first <= bound
 
-    def offer(self, found: Found, tell: bool = True) -> bool:
+    def offer(self, found: Found) -> bool:
         """Decode a solution and keep it if it is better."""
         model = self.schedule.model
         schedule = decode(model, found.sequence(model), found.chosen)
@@ -66,13 +66,8 @@ class Incumbent:
             return False
         self.schedule, self.score, self.improved = schedule, score, True
         self._look()
-        if tell:
-            self._on_better()
-        return True
-
-    def tell(self) -> None:
-        """Show the schedule that was kept without telling."""
         self._on_better()
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +103,31 @@ class Answer:
 
 
 def minimise(
-    part: Part, objective: Expression, limits: Limits, seconds: float, workers: int, heard: Callable[[Found], object]
+    part: Part,
+    objective: Expression,
+    limits: Limits,
+    seconds: float,
+    heard: Callable[[Found], object] | None = None,
 ) -> Answer:
-    """Run CP-SAT for at most so many seconds; every solution is told."""
+    """Run CP-SAT for at most so many seconds; every solution is told. A part with tails is a window: no fuss."""
     part.cp.minimize(objective)
     solver = cp_model.CpSolver()
     solver.parameters.max_time_in_seconds = max(min(seconds, limits.left()) - _MARGIN, 0.02)
-    solver.parameters.num_workers = workers
     solver.parameters.random_seed = limits.seed
+    solver.parameters.num_workers = 2
+    if part.tails is not None:
+        # What prepares for a long search takes longer here than the search: measured, a third of the time is left.
+        solver.parameters.num_workers = 1
+        solver.parameters.linearization_level = 0
+        solver.parameters.cp_model_probing_level = 0
+        solver.parameters.symmetry_level = 0
+        solver.parameters.max_deterministic_time = _WINDOW_WORK
     ended = threading.Event()
     watcher = threading.Thread(target=_watch, args=(solver, limits, ended), daemon=True)
     watcher.start()
     try:
-        status = solver.solve(part.cp, _Listener(lambda value: heard(part.found(value))))
+        listener = None if heard is None else _Listener(lambda value: heard(part.found(value)))
+        status = solver.solve(part.cp, listener)
     finally:
         ended.set()
         watcher.join()
@@ -194,7 +201,7 @@ def solve_whole(incumbent: Incumbent, limits: Limits) -> bool:
     objective = objective_of(part)
     if not incumbent.proven:
         part.hint(incumbent.schedule)
-        answer = minimise(part, objective.first, limits, limits.left() * 0.5, 2, incumbent.offer)
+        answer = minimise(part, objective.first, limits, limits.left() * 0.5, incumbent.offer)
         incumbent.prove(answer.bound, objective.per_missed)
     if not incumbent.proven:
         return False
@@ -204,7 +211,7 @@ def solve_whole(incumbent: Incumbent, limits: Limits) -> bool:
         if seconds < 4 * _MARGIN:
             break
         part.hint(incumbent.schedule)
-        answer = minimise(part, lesser, limits, seconds, 2, incumbent.offer)
+        answer = minimise(part, lesser, limits, seconds, incumbent.offer)
         if answer.value is None:
             break
         part.cp.add(lesser <= answer.value)
@@ -230,13 +237,9 @@ def _solve_window(incumbent: Incumbent, window: Window, limits: Limits) -> bool:
     part = Part(incumbent.schedule, window.free, window.tails)
     objective = objective_of(part)
     part.hint(incumbent.schedule)
-    before = incumbent.schedule
-    # To make a plan of each step costs more than it tells.
-    minimise(part, _mixed(objective), limits, _WINDOW_S, 1, lambda found: incumbent.offer(found, tell=False))
-    if incumbent.schedule is before:
-        return False
-    incumbent.tell()
-    return True
+    answer = minimise(part, _mixed(objective), limits, _WINDOW_S)
+    # Only the last solution is decoded, and a plan made of it: for thousands of operations both take a while.
+    return answer.found is not None and incumbent.offer(answer.found)
 
 
 def _mixed(objective: Objective) -> Expression:

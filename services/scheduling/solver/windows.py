@@ -10,8 +10,9 @@ from random import Random
 from services.scheduling.solver.decoder import Schedule
 from services.scheduling.solver.scoring import Neighbours, backward, order_ends
 
-SIZE = 22
-"""Operations in a window: what CP-SAT solves in a moment, setups and tardiness included."""
+SIZES = (12, 12, 16, 22, 25)
+"""Operations in a window: what CP-SAT solves in a moment, setups and tardiness included; small ones gain more a second,
+large ones find what small ones cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Chooser:
 
     def __init__(self, schedule: Schedule, rng: Random) -> None:
         self.schedule, self.model, self.rng = schedule, schedule.model, rng
+        self.size = SIZES[0]
         near = Neighbours(schedule)
         self.previous, self.next = near.previous, near.next
         self.free = [not fixed for fixed in self.model.fixed]
@@ -64,6 +66,7 @@ class Chooser:
     def draw(self) -> Window:
         """A window of one of three kinds: what is near, a stretch of one machine, an order with what it waits for."""
         focus = self.rng.choices(self.focuses, self.weights)[0]
+        self.size = self.rng.choice(SIZES)
         kind = self.rng.choice((self._near, self._near, self._stretch, self._order))
         free = kind(focus)
         return Window(free, {at: self.tails[at] for at in free})
@@ -76,7 +79,9 @@ class Chooser:
     def _order(self, focus: int) -> list[int]:
         """The operations of the order, then their neighbours."""
         route = [at for at in self.model.operations_of[self.model.order_of[focus]] if self.free[at]]
-        first = sorted(route, key=lambda at: abs(self.schedule.start[at] - self.schedule.start[focus]))[: SIZE // 2]
+        first = sorted(route, key=lambda at: abs(self.schedule.start[at] - self.schedule.start[focus]))[
+            : self.size // 2
+        ]
         steps = iter(range(1, 1 << 30))
         return self._spread([(0, at) for at in first], lambda at: next(steps))
 
@@ -86,12 +91,12 @@ class Chooser:
         start = self.schedule.start
         line = [at for at, machine in enumerate(self.schedule.machine) if machine in machines and self.free[at]]
         line.sort(key=lambda at: abs(start[at] - start[focus]))
-        return line[:SIZE] if len(line) > 2 else self._near(focus)
+        return line[: self.size] if len(line) > 2 else self._near(focus)
 
     def _spread(self, heap: list[tuple[int, int]], distance: Callable[[int], int]) -> list[int]:
         taken: list[int] = []
         seen = {at for _, at in heap}
-        while heap and len(taken) < SIZE:
+        while heap and len(taken) < self.size:
             _, at = heappop(heap)
             if self.free[at]:
                 taken.append(at)

@@ -12,7 +12,9 @@ from uuid import UUID
 
 from mes.runtime import ServiceRuntime
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
+from services.scheduling import metrics
 from services.scheduling.commands import planning
 from services.scheduling.commands.planning import Outcome, Overtaken, Ticket
 from services.scheduling.domain.exclusion import Reason
@@ -67,10 +69,14 @@ class Planner:
             await self._answer(ticket, began)
             self._overtaken = 0
         except Overtaken as overtaken:
-            # What is asked stays asked, so the next look plans again, in the end whatever begins meanwhile.
+            # The next look plans again, in the end whatever begins meanwhile.
             self._overtaken += 1
-            await self._end(ticket, "Cancelled", "overtaken_by_shop", began, request=False)
+            async with self._running.transaction() as session:
+                await planning.retry(session, self._running.context(), ticket, "overtaken_by_shop")
             log.info("the shop was faster than the plan", extra={"job": str(overtaken)})
+        except (OSError, DBAPIError):
+            # The database does not answer: nothing could be written down, and all that is asked stays asked.
+            raise
         except Infeasible as infeasible:
             await self._end(ticket, "Infeasible", str(infeasible)[:500], began)
         except Exception as error:
@@ -101,13 +107,14 @@ class Planner:
         async with self._running.transaction() as session:
             insist = self._overtaken >= _OVERTAKEN
             context = self._running.context()
-            return await planning.conclude(session, context, ticket, shop, outcome, insist=insist)
+            version = await planning.conclude(session, context, ticket, shop, outcome, insist=insist)
+        if outcome.final:
+            metrics.RUNS.labels(outcome.status).inc()
+            metrics.SECONDS.observe(outcome.seconds)
+        return version
 
-    async def _end(self, ticket: Ticket, status: str, reason: str, began: float, *, request: bool = True) -> None:
-        outcome = Outcome(status, reason, time.monotonic() - began)
-        if not request:
-            ticket = replace(ticket, request=0)
-        await self._conclude(ticket, Shop(), outcome)
+    async def _end(self, ticket: Ticket, status: str, reason: str, began: float) -> None:
+        await self._conclude(ticket, Shop(), Outcome(status, reason, time.monotonic() - began))
 
     # ---- the first plan ----
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mes.testing import TestDatabases
 
+from services.simulator.views import Job as Seen
 from tests.integration.order.floor import NOW, Floor, after, open_floor
 from tests.integration.order.scenes import busy_day
 
@@ -44,6 +45,8 @@ async def test_what_is_at_work_comes_first_and_what_waits_says_why(floor: Floor)
     assert ready["startable"] is True
     assert (ready["equipment_id"], ready["setup_s"], ready["run_s_per_unit"]) == (str(floor.machines[1]), 600, "2.4")
     assert (ready["qty"], ready["remaining_qty"], ready["material"]) == ("100", "100", "Hinge")
+    seen = Seen.of(ready)
+    assert (seen.equipment_id, seen.rank, seen.setup_s, seen.run_s) == (str(floor.machines[1]), 3, 600.0, 2.4)
     assert "孔径超差" in (await listed(floor, "zh-CN"))[str(jobs["held"].id)]["why"]["text"]
 
 

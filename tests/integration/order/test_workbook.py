@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -31,7 +31,9 @@ from examples.foshan.tables import make_tables
 from examples.instances import make_tables as make_instance
 from examples.instances import read_instance
 from examples.tables import Tables, write_workbook
+from services.order.queries.definitions import definition, routing_for
 from services.order.service import service
+from services.simulator.shop import working_time
 
 NOW = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -145,9 +147,7 @@ async def test_the_sample_is_imported_published_and_comes_back_unchanged(
     seen = await office.preview(content)
     assert (seen["errors"], seen["importable"], seen["imported"]) == ([], True, False)
     assert await office.get("/definitions/materials") == []
-    began = monotonic()
     done = await office.load(content)
-    print(f"sample imported in {monotonic() - began:.2f} s")
     assert done["token"] == seen["token"]
     assert done["counts"] == {"added": len(done["changes"]), "changed": 0, "removed": 0, "errors": 0, "skipped": 0}
 
@@ -173,21 +173,214 @@ async def test_the_sample_is_imported_published_and_comes_back_unchanged(
 
 @pytest.mark.parametrize(("path", "orders"), [("flexible/mk10.txt", 20), ("jobshop/bel00.txt", 792)])
 async def test_public_instances_are_imported_in_time(
-    office: Office, shared_data: Path, tmp_path: Path, path: str, orders: int
+    office: Office, shared_data: Path, tmp_path: Path, record_property: Any, path: str, orders: int
 ) -> None:
     content = xlsx(make_instance(read_instance(shared_data / "scheduling" / path)), tmp_path)
-    began = monotonic()
     seen = await office.preview(content)
-    looked = monotonic()
+    began = monotonic()
     done = await office.load(content)
-    took = monotonic() - looked
-    print(f"{path}: preview {looked - began:.2f} s, import {took:.2f} s")
+    took = monotonic() - began
+    record_property("import_s", round(took, 2))
     assert seen["errors"] == [] and done["token"] == seen["token"]
     assert len(await office.orders()) == orders
-    began = monotonic()
-    again = await office.export()
-    print(f"export {monotonic() - began:.2f} s")
-    assert (await office.load(again))["changes"] == []
+    assert (await office.load(await office.export()))["changes"] == []
     assert (await office.load(content))["changes"] == []
-    # Aim: 10 s on two cores of our own.
-    assert took < 30
+    # Aim: 10 s for the larger one; the limit leaves room for a machine that does something else too.
+    assert took < 60
+
+
+async def _progress(office: Office) -> None:
+    """One order is completed and closed, one released, one in progress."""
+    await office.idle()
+    orders = await office.orders()
+    for no in ("MO2603-001", "MO2603-002", "MO2603-010"):
+        await office.post(f"/orders/{orders[no]['order_id']}/release")
+    for job in await office.get(f"/orders/{orders['MO2603-002']['order_id']}/jobs"):
+        verb = "send" if job["kind"] == "outside" else "complete"
+        if verb == "send":
+            await office.post(f"/jobs/{job['job_id']}/send", qty=job["qty"], supplier="HF")
+            await office.post(f"/jobs/{job['job_id']}/return", qty=job["qty"])
+        else:
+            await office.post(f"/jobs/{job['job_id']}/complete", good_qty=job["qty"])
+    first = (await office.get(f"/orders/{orders['MO2603-001']['order_id']}/jobs"))[0]
+    await office.post(f"/jobs/{first['job_id']}/complete", good_qty="700")
+
+
+async def test_an_export_changes_nothing_after_orders_progressed(
+    office: Office, sample: Tables, tmp_path: Path
+) -> None:
+    content = xlsx(sample, tmp_path)
+    await office.load(content)
+    await _progress(office)
+    states = {no: each["state"] for no, each in (await office.orders()).items()}
+    assert states["MO2603-002"] == "Completed" and states["MO2603-001"] == "InProgress"
+    heard = len(await office.idle())
+    exported = await office.export()
+    rows = list(load_workbook(io.BytesIO(exported))["orders"].iter_rows(values_only=True))
+    column = rows[0].index("state")
+    assert {row[0]: row[column] for row in rows[1:]} == states
+    for book in (exported, content):
+        assert (await office.load(book))["changes"] == []
+    assert len(await office.idle()) == heard
+
+    # Nothing that is over changes, and no quantity goes below what was made.
+    edited = {"orders": [
+        {"no": "MO2603-002", "qty": 300}, {"no": "MO2603-001", "qty": 500}, {"no": "MO2603-010", "priority": 1},
+    ]}  # fmt: skip
+    said = await office.load(json.dumps(edited).encode(), "edit.json", status=422)
+    assert [(each["row"], each["column"]) for each in said["errors"]] == [(1, "qty"), (2, "qty")]
+    assert all(each["message"] != each["code"] for each in said["errors"])
+    assert (await office.orders())["MO2603-010"]["priority"] != 1
+    done = await office.load(json.dumps(edited).encode(), "edit.json", good_rows=True)
+    assert [(each["key"], each["field"], each["new"]) for each in done["changes"]] == [("MO2603-010", "priority", "1")]
+    assert (await office.orders())["MO2603-010"]["priority"] == 1
+
+
+async def test_one_bad_row_imports_nothing_unless_the_good_rows_are_asked_for(
+    office: Office, sample: Tables, tmp_path: Path
+) -> None:
+    tables = {**sample, "orders": [dict(row) for row in sample["orders"]]}
+    tables["orders"][4]["qty"] = "a lot"
+    tables["materials"] = [dict(row) for row in sample["materials"]]
+    tables["materials"][6]["uom_digits"] = "two"
+    content = xlsx(tables, tmp_path)
+    answer = await office.send("import", content)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    problem = answer.json()
+    assert problem["code"] == "workbook.errors"
+    assert [(each["sheet"], each["row"], each["column"]) for each in problem["errors"]] == [
+        ("materials", 8, "uom_digits"), ("orders", 6, "qty"),
+    ]  # fmt: skip
+    assert await office.get("/definitions/materials") == []
+    assert await office.idle() == []
+
+    seen = await office.preview(content, good_rows=True)
+    assert (seen["importable"], seen["counts"]["errors"]) == (False, 2)
+    done = await office.load(content, good_rows=True)
+    assert done["token"] == seen["token"]
+    # The hinge leaf's routing and orders, and the hinges that need it, wait until its row is mended.
+    assert {each["row"] for each in done["skipped"] if each["sheet"] == "orders"} == {2, 4, 5, 7, 8, 10} - {6}
+    orders = await office.orders()
+    assert "MO2603-002" in orders and not {"MO2603-001", "MO2603-003", "MO2603-005"} & set(orders)
+    mended = await office.load(xlsx(sample, tmp_path))
+    assert len(await office.orders()) == 80 and mended["errors"] == []
+
+
+async def test_a_preview_is_confirmed_by_its_token(office: Office, sample: Tables, tmp_path: Path) -> None:
+    await office.load(xlsx(sample, tmp_path))
+    edit = json.dumps({"orders": [{"no": "MO2603-005", "priority": 1, "due_at": "2026/4/1"}]}).encode()
+    seen = await office.preview(edit, "edit.json")
+    assert [(each["field"], each["new"]) for each in seen["changes"]] == [
+        ("priority", "1"), ("due_at", "2026-04-01 23:59"),
+    ]  # fmt: skip
+    await office.load(json.dumps({"orders": [{"no": "MO2603-005", "priority": 2}]}).encode(), "other.json")
+    refused = await office.load(edit, "edit.json", status=412, token=seen["token"])
+    assert refused["code"] == "workbook.changed_since_preview"
+    again = await office.preview(edit, "edit.json")
+    await office.load(edit, "edit.json", token=again["token"])
+    changed = [event for _, event in await office.idle() if isinstance(event, order_pb2.OrderChanged)]
+    assert [sorted(each.changed) for each in changed] == [["priority"], ["due_at", "priority"]]
+    runs = await office.get("/workbook/imports")
+    assert [each["file_name"] for each in runs] == ["edit.json", "other.json", "book.xlsx"]
+
+
+async def test_a_request_sent_twice_is_one_import(office: Office, sample: Tables, tmp_path: Path) -> None:
+    content, key = xlsx(sample, tmp_path), str(uuid4())
+    request = office.http.build_request(
+        "POST", "/workbook/import", files={"file": ("a.xlsx", content, XLSX)}, headers={"Idempotency-Key": key}
+    )
+    body = await request.aread()
+    headers = {"Idempotency-Key": key, "Content-Type": request.headers["content-type"]}
+    first = await office.http.post("/workbook/import", content=body, headers=headers)
+    second = await office.http.post("/workbook/import", content=body, headers=headers)
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert second.headers["Idempotent-Replay"] == "true" and second.json() == first.json()
+
+
+async def test_a_changed_routing_holds_for_what_is_released_from_now_on(
+    office: Office, sample: Tables, tmp_path: Path
+) -> None:
+    await office.load(xlsx(sample, tmp_path))
+    await office.idle()
+    orders = [each for each in (await office.orders()).values() if each["no"] in {"MO2603-001", "MO2603-004"}]
+    await office.post(f"/orders/{orders[0]['order_id']}/release")
+    edit = {"routings": [{"product": "SA-011", "seq": 40, "remove": "yes"}]}
+    done = await office.load(json.dumps(edit).encode(), "edit.json")
+    assert [(each["action"], each["key"]) for each in done["changes"]] == [("removed", "SA-011 / A / 40")]
+    await office.post(f"/orders/{orders[1]['order_id']}/release")
+    jobs = [await office.get(f"/orders/{each['order_id']}/jobs") for each in orders]
+    assert [len(each) for each in jobs] == [4, 3]
+    routing = await office.get("/definitions/routings/SA-011/A")
+    assert (routing["version"], [each["seq"] for each in routing["operations"]]) == (2, [10, 20, 30])
+
+
+async def test_definitions_can_be_read_as_the_simulator_does(office: Office, sample: Tables, tmp_path: Path) -> None:
+    await office.load(xlsx(sample, tmp_path))
+    counts = {
+        "calendars": 2, "materials": 26, "work-centres": 9, "equipment": 16, "setup-matrix": 1, "reasons": 31,
+        "inspection-plans": 10, "routings": 20,
+    }  # fmt: skip
+    for kind, count in counts.items():
+        rows = await office.get(f"/definitions/{kind}", limit=500)
+        assert len(rows) == count
+        assert all(row["version"] == 1 and row["outdated"] is False for row in rows)
+    calendars = await office.get("/definitions/calendars")
+    working = working_time(next(each for each in calendars if each["no"] == "CAL-2S"))
+    assert len(working.shifts) == 2 and len(working.exceptions) == 4
+    press = await office.get("/definitions/equipment/P-01")
+    assert (press["is_networked"], press["mapping"], press["counter_modulus"]) == (True, "tower_light", "100000")
+    assert (await office.get(f"/definitions/equipment/{press['equipment_id']}"))["no"] == "P-01"
+    assert (await office.http.get("/definitions/equipment/NONE")).status_code == 404
+    page = await office.get("/definitions/materials", limit=10, offset=20)
+    assert len(page) == 6
+    async with office.runtime.services["order"].read() as session:
+        material = (await definition(session, office.runtime.services["order"].site_id, "material", "FG-001")).id
+        row, routing = await routing_for(session, office.runtime.services["order"].site_id, material)
+    assert (row.no, routing.revision, len(routing.operations)) == ("FG-001/A", "A", 4)
+
+
+async def test_a_mapping_is_saved_and_used(office: Office, sample: Tables, tmp_path: Path) -> None:
+    await office.load(xlsx(sample, tmp_path))
+    spec = {
+        "sheets": [{
+            "sheet": "计划", "to": "orders", "columns": {"单号": "no", "品号": "material", "件数": "qty", "要货": "due_at"},
+            "constants": {"uom": "pcs"}, "skip_words": ["合计"],
+        }]
+    }  # fmt: skip
+    saved = await office.http.put("/workbook/mappings/shunde", json=spec)
+    assert (saved.status_code, saved.headers["etag"]) == (200, '"1"')
+    assert (await office.http.put("/workbook/mappings/shunde", json=spec)).status_code == 428
+    stale = await office.http.put("/workbook/mappings/shunde", json=spec, headers={"If-Match": '"7"'})
+    assert stale.status_code == 412
+    spec["sheets"][0]["constants"]["source"] = "顺德"
+    saved = await office.http.put("/workbook/mappings/shunde", json=spec, headers={"If-Match": '"1"'})
+    assert saved.json()["version"] == 2
+    assert [each["name"] for each in await office.get("/workbook/mappings")] == ["shunde"]
+
+    text = '单号,品号,件数,要货\nSD-1,FG-002,"１,２００",2026年4月1日\n合计,,1200,\n'.encode("gb18030")
+    done = await office.load(text, "四月.csv", mapping="shunde")
+    assert [(each["key"], each["action"]) for each in done["changes"]] == [("SD-1", "added")]
+    order = (await office.orders())["SD-1"]
+    assert (order["qty"], order["source"], order["due_at"][:16]) == ("1200", "顺德", "2026-04-01T15:59")
+    wrong = {"sheets": [{"sheet": "x", "to": "orders", "columns": {"a": "colour"}}, {"sheet": "y", "to": "poems"}]}
+    refused = await office.http.put("/workbook/mappings/bad", json=wrong)
+    assert (refused.status_code, len(refused.json()["errors"])) == (422, 2)
+    assert (await office.send("preview", text, "a.csv", mapping="none")).status_code == 404
+
+
+async def test_the_template_downloads_in_both_languages_and_can_be_imported(office: Office) -> None:
+    for language, sheet, title in (("zh-CN", "生产订单", "订单编号*"), ("en", "Orders", "order number*")):
+        answer = await office.http.get("/workbook/template.xlsx", headers={"Accept-Language": language})
+        assert (answer.status_code, answer.headers["content-type"]) == (200, XLSX)
+        made = load_workbook(io.BytesIO(answer.content))
+        assert made[sheet].cell(1, 1).value == title
+        assert made[sheet].data_validations.dataValidation
+        assert (await office.preview(answer.content))["errors"] == []
+    assert (await office.load(answer.content))["errors"] == []
+
+
+async def test_a_file_that_is_none_is_refused_in_plain_words(office: Office) -> None:
+    for content, code in ((b"hello", "workbook.not_xlsx"), (b"", "workbook.file_empty")):
+        for path in ("preview", "import"):
+            answer = await office.send(path, content)
+            assert (answer.status_code, answer.json()["code"]) == (422, code)

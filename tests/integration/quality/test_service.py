@@ -42,8 +42,9 @@ async def test_the_first_article_from_setup_to_a_decision(shop: Shop) -> None:
     assert [each["to"] for each in shown["history"]] == [
         "Registered", "Dispositioned", "Executing", "Verified", "Closed",
     ]  # fmt: skip
-    (again,) = await shop.lots(state="ReInspection")
-    assert (again["inspection_lot_id"], again["round"]) == (lot["inspection_lot_id"], 2)
+    (again,) = await shop.lots(state="Pending,InProgress,ReInspection")
+    assert again["inspection_lot_id"] != lot["inspection_lot_id"]
+    assert (again["stage"], again["gate"], again["cause"]) == ("FAI", True, problem["no"])
     assert (await shop.measure(again, 10.0, 10.0, 10.0))["state"] == "Passed"
     order = [type(each).__name__ for each in await shop.events(*OUT)]
     assert order == [

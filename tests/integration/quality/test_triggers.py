@@ -51,7 +51,7 @@ async def test_pieces_minutes_and_shifts_open_lots(shop: Shop) -> None:
     assert await run("report", 99) == ["S"]
     assert await run("report", 260) == ["N", "S"]
     (lot,) = await shop.lots(state="Pending", stage="N")
-    assert (Decimal(lot["lot_qty"]), lot["gate"]) == (260, False)
+    assert (lot["lot_qty"], lot["gate"]) == ("260", False)
     # one waits: what comes now is spoken for by the next
     assert await run("report", 420) == ["N", "S"]
     await shop.measure(lot, 10.0)
@@ -201,12 +201,15 @@ async def test_a_nonconformance_by_hand_and_a_result_taken_back(shop: Shop) -> N
     await shop.measure(lot, 10.0)
     back = await shop.post(f"/inspection-lots/{lot['inspection_lot_id']}/reverse", reason="gauge was wrong")
     assert back["state"] == "Reversed"
+    (problem,) = await shop.get("/nonconformances")
+    await shop.post(f"/nonconformances/{problem['nonconformance_id']}/cancel", reason="the gauge was right")
+    assert [each["round"] for each in await shop.lots(state="ReInspection")] == [2]
     made = await shop.post("/nonconformances", 201, job_id=str(job), defect="scratches", qty="12.5", note="box 3")
     assert (made["no"], made["qty"], made["hold"]) == ("NC-000002", "12.5", True)
     await shop.post(f"/nonconformances/{made['nonconformance_id']}/contain", reason="box set apart")
     gone = await shop.post(f"/nonconformances/{made['nonconformance_id']}/cancel", reason="clean after all")
     assert gone["state"] == "Cancelled"
     closed = await shop.events(quality_pb2.NonconformanceClosed)
-    assert [each.nonconformance.state for each in closed] == ["Cancelled"]
+    assert [each.nonconformance.state for each in closed] == ["Cancelled", "Cancelled"]
     answer = await shop.post("/nonconformances", 404, job_id=str(uuid4()), defect="x", qty="1")
     assert answer["code"] == "quality.job_unknown"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from mes.events.v1 import scheduling_pb2
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -208,3 +209,38 @@ async def test_a_large_shop_is_told_in_chunks_below_the_limit(plant: Any) -> Non
     assert all(each.ByteSize() <= 256 * 1024 for each in last)
     whole = await plant.get("/versions/current", limit=1000, offset=4500)
     assert (whole["version"]["operations"], len(whole["items"])) == (5040, 540)
+
+
+async def test_another_due_date_changes_the_promise_though_not_the_plan(plant: Any) -> None:
+    a = await plant.machine("A")
+    await plant.release("O1", [[a]])
+    await plant.change_order("O1", "changed", due_at=NOW + timedelta(minutes=30))
+    assert plant.versions() == 1
+    (promise,) = await plant.get("/promises", late=True)
+    assert promise["lateness_s"] == 1800
+    told = [each for each in plant.heard if isinstance(each, scheduling_pb2.PromisesChanged)][-1]
+    assert [(each.order_id, each.lateness_s) for each in told.promises] == [(promise["order_id"], 1800)]
+
+
+async def test_the_end_of_all_work_is_no_event(plant: Any) -> None:
+    a = await plant.machine("A")
+    await plant.release("O1", [[a]])
+    await plant.start("O1-1", a)
+    await plant.step(60)
+    await plant.finish("O1-1")
+    await plant.post("/runs", 202)
+    await plant.idle()
+    assert [each.status for each in plant.runs()] == ["Feasible", "Optimal"] or plant.runs()[-1].reason == "unchanged"
+    assert plant.versions() == 1
+
+
+async def test_what_an_engine_finds_impossible_is_named_and_the_rest_is_planned(plant: Any) -> None:
+    a = await plant.machine("A")
+    circle = plant.order("C", [[a], [a]])
+    circle.jobs[0].predecessor_ids.append(circle.jobs[1].job_id)
+    await plant.tell((circle, circle.order.order_id))
+    await plant.release("O1", [[a]])
+    assert set(await plant.plan()) == {"O1-1"}
+    named = await plant.get("/unplanned")
+    assert {(each["job_code"], each["code"]) for each in named} == {("C-1", "infeasible"), ("C-2", "infeasible")}
+    assert (await plant.get("/runs"))[0]["conflicts"]

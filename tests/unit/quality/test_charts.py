@@ -23,6 +23,7 @@ from services.quality.domain.charts import (
     spread_limits,
 )
 from services.quality.domain.constants import d2, d3, factors
+from services.quality.domain.memory import cusum, ewma
 from services.quality.domain.plans import Characteristic
 from tests.unit.quality.published import (
     DYED_CLOTH,
@@ -263,6 +264,36 @@ def test_one_sided_and_unknown_indices() -> None:
         assert (nothing.cp, nothing.cpk, nothing.pp, nothing.ppk, nothing.cm) == (None,) * 5
     free = capability([(1.0, 2.0), (1.5, 2.5)], None, None)
     assert free.cpk is None and free.sigma_within is not None
+
+
+def test_ewma_of_the_handbook() -> None:
+    """NIST/SEMATECH e-Handbook, 6.3.2.4: centre 50, s 2.0539, weight 0.3: limits 52.5884 and 47.4115, none is out."""
+    data = (
+        52.0, 47.0, 53.0, 49.3, 50.1, 47.0, 51.0, 50.1, 51.2, 50.5, 49.6, 47.6, 49.9, 51.3, 47.8, 51.2, 52.6, 52.4,
+        53.6, 52.1,
+    )  # fmt: skip
+    printed = (
+        50.60, 49.52, 50.56, 50.18, 50.16, 49.21, 49.75, 49.85, 50.26, 50.33, 50.11, 49.36, 49.52, 50.05, 49.38,
+        49.92, 50.73, 51.23, 51.94, 51.99,
+    )  # fmt: skip
+    found = ewma(data, 50.0, 2.0539)
+    assert [each.value for each in found] == pytest.approx(printed, abs=0.0051)
+    assert (found[0].lcl, found[0].ucl) == pytest.approx((47.4115, 52.5884), abs=0.0005)
+    assert not any(each.outside for each in found)
+    assert ewma(data, 50.0, 2.0539, exact=True)[0].ucl == pytest.approx(50 + 3 * 0.3 * 2.0539)
+
+
+def test_cusum_of_the_handbook() -> None:
+    """NIST/SEMATECH e-Handbook, 6.3.2.3: target 325, k 0.3175, h 4.1959; the mean rises with group 13."""
+    data = (
+        324.925, 324.675, 324.725, 324.350, 325.350, 325.225, 324.125, 324.525, 325.225, 324.600, 324.625, 325.150,
+        328.325, 327.250, 327.825, 328.500, 326.675, 327.775, 326.875, 328.350,
+    )  # fmt: skip
+    found = cusum(data, 325.0, k=0.3175, h=4.1959)
+    assert [each.outside for each in found] == [False] * 13 + [True] * 7
+    # by hand: 0.0075 below after the second group, 3.0075 above after group 13, 4.94 after group 14
+    assert found[1].low == pytest.approx(0.0075)
+    assert (found[12].high, found[13].high) == pytest.approx((3.0075, 4.94))
 
 
 values = st.floats(-100, 100).map(lambda x: round(x, 3))

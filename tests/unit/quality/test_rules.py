@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.quality.domain.charts import Basis, Subgroup, evaluate
-from services.quality.domain.rules import ALL_RULES, RunLengths, violations
+from services.quality.domain.rules import ALL_RULES, DEFAULT, RunLengths, violations
 
 
-def completed(rule: int, z: list[float | None], **more: RunLengths) -> list[int]:
+def completed(rule: int, z: Sequence[float | None], lengths: RunLengths = DEFAULT) -> list[int]:
     """Numbers of the points that complete the rule."""
-    return [no for no, found in enumerate(violations(z, rules=(rule,), **more), start=1) if found]
+    return [no for no, found in enumerate(violations(z, rules=(rule,), lengths=lengths), start=1) if found]
 
 
 SEQUENCES: dict[int, tuple[list[float | None], list[int]]] = {

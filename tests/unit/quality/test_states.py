@@ -18,7 +18,7 @@ from services.quality.domain.sampling import AQLS, LEVELS
 from services.quality.domain.states import LOT, NONCONFORMANCE, SIGNAL, Moves, legal, move
 from services.quality.domain.switching import Switching, after_lot, approve_reduced, resume
 
-# The tables of DOMAIN 4, written a second time and from the other end: which state may follow which.
+# Which state may follow which, written a second time and from the other end.
 FOLLOWS = {
     "lot": {
         "Pending": {"InProgress", "Passed", "Failed", "Cancelled"},
@@ -27,7 +27,8 @@ FOLLOWS = {
         "ReInspection": {"Passed", "Failed", "Partial", "Cancelled"},
         "Passed": {"Reversed"},
         "Partial": {"Reversed"},
-        "Reversed": set(),
+        # ours: a result taken back has to be found again
+        "Reversed": {"ReInspection"},
         "Cancelled": set(),
     },
     "nonconformance": {
@@ -186,6 +187,9 @@ def test_a_sample_is_never_larger_than_its_lot(qty: int, aql: str, level: str) -
 
 
 def test_samples_without_a_standard() -> None:
+    unknown = Stage(0, "FQC", "per_lot", sampling="aql", aql="3", sample_size=5)
+    assert sample_for(unknown, Decimal(100)) == Sampling(5, 0)
+    assert Stage(0, "FQC", "per_lot", sampling="aql", aql="1").by_aql
     assert sample_for(Stage(0, "FQC", "per_lot", sampling="all"), Decimal("12.4")).n == 13
     assert sample_for(Stage(0, "FQC", "per_lot", sample_size=20), Decimal(8)).n == 8
     assert sample_for(Stage(0, "IPQC", "every_n", sample_size=20), Decimal(8)).n == 20

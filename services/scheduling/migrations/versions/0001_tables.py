@@ -75,7 +75,7 @@ def _calendar() -> None:
         "calendar",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("site_id", sa.Uuid(), nullable=False),
-        sa.Column("spec", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("definition", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_calendar")),
     )
 
@@ -95,7 +95,6 @@ def _equipment() -> None:
         sa.Column("outdated", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_equipment")),
     )
-    op.create_index("uq_equipment_site_id_no", "equipment", ["site_id", "no"], unique=True)
 
 
 def _equipment_state() -> None:

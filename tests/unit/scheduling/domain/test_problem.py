@@ -9,8 +9,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from mes.shifts import Calendar, Shift
 
-from services.scheduling.domain.calendars import Calendar, Shift
 from services.scheduling.domain.exclusion import Reason
 from services.scheduling.domain.facts import (
     JobFacts,

@@ -128,7 +128,7 @@ def test_free_work_may_not_lengthen_the_setup_of_fixed_work() -> None:
     assert kinds_of([fixed, Planned("B", "M", 110, 110, 120)], shop) == set()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 1 << 30), st.integers(-40, 40), st.integers(0, 1_000))
 def test_a_run_that_is_longer_or_begins_before_its_time_is_never_accepted(seed: int, by: int, which: int) -> None:
     problem = random_problem(Random(seed))

@@ -202,7 +202,7 @@ def test_an_empty_problem_has_a_plan() -> None:
     assert made.operations == ()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.integers(0, 1 << 30), st.integers(1, 9), st.integers(1, 5), st.booleans())
 def test_every_rule_makes_a_plan_that_the_checker_accepts(seed: int, orders: int, machines: int, dated: bool) -> None:
     problem = random_problem(Random(seed), orders=orders, machines=machines, dated=dated)

@@ -72,6 +72,8 @@ def test_the_plan_that_stands_is_kept_where_nothing_is_gained() -> None:
     again = rules_plan(rush)
     assert again.score.tardiness == 0
     assert again.score.moved <= 30
+    quick = rules_plan(rush, quick=True)
+    assert (quick.score, quick.rules.keys()) == (again.score, {"CURRENT"})
 
 
 def test_rules_give_the_same_plan_every_time() -> None:
