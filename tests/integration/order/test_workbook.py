@@ -343,7 +343,8 @@ async def test_a_mapping_is_saved_and_used(office: Office, sample: Tables, tmp_p
     await office.load(xlsx(sample, tmp_path))
     spec = {
         "sheets": [{
-            "sheet": "计划", "to": "orders", "columns": {"单号": "no", "品号": "material", "件数": "qty", "要货": "due_at"},
+            "sheet": "计划", "to": "orders",
+            "columns": {"单号": "no", "品号": "material", "件数": "qty", "要货": "due_at"},
             "constants": {"uom": "pcs"}, "skip_words": ["合计"],
         }]
     }  # fmt: skip
