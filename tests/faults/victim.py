@@ -46,14 +46,14 @@ class Victim:
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output)
 
-    def wait_ready(self, seconds: float = 120) -> float:
+    def wait_ready(self, seconds: float = 120, path: str = "/readyz") -> float:
         """Wait until it is ready; how long that took. Raises RuntimeError with its last words when it ends instead."""
         began = time.monotonic()
         while time.monotonic() - began < seconds:
             if self._process is None or self._process.poll() is not None:
                 break
             with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.address}/readyz", timeout=2).is_success:
+                if httpx.get(f"{self.address}{path}", timeout=2).is_success:
                     return time.monotonic() - began
             time.sleep(0.05)
         raise RuntimeError(f"it did not get ready:\n{self.last_words()}")
