@@ -30,8 +30,8 @@ from services.order.domain.states import COUNTED, JOB_ENDED, ORDER_ACTIVE, ORDER
 from services.order.models import Hold, InspectionGate, Job, Report
 
 _FAI = {
-    "Pending": "open", "InProgress": "open", "ReInspection": "open", "Partial": "failed", "Failed": "failed",
-    "Passed": "passed", "Cancelled": "",
+    "Pending": "open", "InProgress": "open", "ReInspection": "open", "Failed": "failed",
+    "Reversed": "failed", "Passed": "passed", "Partial": "passed", "Cancelled": "",
 }  # fmt: skip
 
 
@@ -92,8 +92,7 @@ async def hold_for(session: AsyncSession, ctx: Context, nc: quality_pb2.Nonconfo
     if work is None or not nc.hold or work.order.state in ORDER_TERMINAL:
         return
     nonconformance = UUID(nc.nonconformance_id)
-    known = select(Hold.id).where(Hold.nonconformance_id == nonconformance).limit(1)
-    if await session.scalar(known) is not None:
+    if _held_by(work, nc):
         return
     reason = " ".join(each for each in (nc.no, nc.defect) if each) or "nonconformance"
     job = work.jobs.get(UUID(nc.job_id)) if nc.job_id else None
