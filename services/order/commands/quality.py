@@ -141,9 +141,8 @@ async def dispose(
         for number, each in enumerate(dispositions):
             make_up_qty += await _dispose_part(session, ctx, work, job, nc, number, each)
     if gate is not None:
+        # A first article stays failed until another one, or its concession, has passed: quality says so by its lots.
         gate.state, gate.as_of = "Dispositioned", ctx.now
-        if job is not None and first_article:
-            _decide_first_article(work, job, dispositions)
         await session.flush()
     await (_go_on(session, ctx, work, job) if job is not None else settle(session, ctx, work))
     if make_up_qty > 0:
@@ -200,10 +199,3 @@ def _way(operation: quality_pb2.ReworkOperation) -> order_pb2.OperationAlternati
         equipment_id=operation.equipment_id, work_centre_id=operation.work_centre_id,
         run_s_per_unit=operation.run_s_per_unit, setup_s=operation.setup_s, preference=1,
     )  # fmt: skip
-
-
-def _decide_first_article(work: Work, job: Job, dispositions: Sequence[quality_pb2.Disposition]) -> None:
-    """A first article used as it is has passed by concession; after anything else another one is made."""
-    conceded = bool(dispositions) and all(each.kind == "use_as_is" for each in dispositions)
-    job.fai = "passed" if conceded else ""
-    work.tell(job, job.state, "first_article", job.fai)
