@@ -28,7 +28,7 @@ from services.cli import client, terminal
 from services.cli.composition import load_services
 from services.cli.doctor import examine
 from services.cli.installation import SAMPLES, home_of, installation_of
-from services.cli.sample import begin, sample_settings
+from services.cli.sample import begin, business_epoch, sample_settings
 from services.cli.serving import database, migrate, run_async, run_until_stopped
 from services.cli.terminal import out, plain_errors, say, text, working
 
@@ -206,7 +206,11 @@ def simulate_command(
 ) -> None:
     settings = _settings(home)
     with TemporaryDirectory() as scratch:
-        content = client.read_import(_as_workbook(file, Path(scratch))) if file else None
+        workbook = _as_workbook(file, Path(scratch)) if file else None
+        content = client.read_import(workbook) if workbook else None
+        if workbook and workbook.suffix == ".xlsx" and "clock_start" not in settings.model_fields_set:
+            # Only a new installation begins at the workbook's own time; one that has a clock goes on.
+            settings = settings.model_copy(update={"clock_start": business_epoch(workbook) or ""})
 
         async def work(http: httpx.AsyncClient) -> None:
             if content:

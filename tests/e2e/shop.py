@@ -176,8 +176,8 @@ class Person:
         """A machine says something now."""
         self.seq[equipment_id] = self.seq.get(equipment_id, 0) + 1
         said = {
-            "equipment_id": equipment_id, "source": f"plc-{equipment_id}", "session": "s1", "seq": self.seq[equipment_id],
-            "time": self.now.isoformat(), "kind": kind, "value": value,
+            "equipment_id": equipment_id, "source": f"plc-{equipment_id}", "session": "s1",
+            "seq": self.seq[equipment_id], "time": self.now.isoformat(), "kind": kind, "value": value,
         }  # fmt: skip
         await self.post("/equipment/signals", signals=[said])
         await self.settle()

@@ -23,7 +23,7 @@ _OVER = 2.0
 """Seconds beyond its limit after which a run is ended by force."""
 _GRACE = 0.25
 _ATTEMPTS = 3
-_FIRST_PLAN_S = 10.0
+_FIRST_PLAN_S, _BEGIN_S = 10.0, 60.0
 
 
 class Superseded(Exception):
@@ -45,11 +45,26 @@ class _Run:
     ended: asyncio.Future[Plan]
     best: Plan | None = None
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    planned: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def wait(self, event: asyncio.Event | None, seconds: float) -> None:
+        """Until the event, the end of the run, a cancellation that is new, or the time is over."""
+        if event is not None and event.is_set():
+            return
+        events = [each for each in (event, self.cancelled) if each is not None and not each.is_set()]
+        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(each.wait()) for each in events]
+        try:
+            await asyncio.wait([self.ended, *waits], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
 
     def offer(self, plan: Plan, *, tell: bool) -> None:
         """Keep a plan that is better than what is known."""
         if self.best is None or plan.score.key() < self.best.score.key():
             self.best = plan
+            self.planned.set()
             if tell and self.on_plan is not None:
                 self.on_plan(plan)
 
@@ -136,7 +151,11 @@ class SolverProcess:
                 return await self._attempt(run, problem, max(left, 0.1), seed)
             except _Died:
                 logger.warning("the solver process died during a run; it is started again")
+            if run.cancelled.is_set():
+                break
         if run.best is None:
+            if run.cancelled.is_set():
+                raise Superseded
             raise SolverFailed("the solver process died repeatedly")
         return run.best
 
@@ -146,24 +165,19 @@ class SolverProcess:
         message = await asyncio.to_thread(frame, ("solve", run.number, problem, seconds, seed))
         self._idle.clear()
         self._write(message)
-        cancelled = asyncio.create_task(run.cancelled.wait())
-        waiting: set[asyncio.Future[Any]] = {run.ended, cancelled}
-        try:
-            await asyncio.wait(waiting, timeout=seconds + _OVER, return_when=asyncio.FIRST_COMPLETED)
-            if not run.ended.done() and run.cancelled.is_set():
-                await self._cancel(run)
-            elif not run.ended.done() and run.best is None:
-                await asyncio.wait(waiting, timeout=_FIRST_PLAN_S, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            cancelled.cancel()
+        run.begun.clear()
+        # A cold worker first loads OR-Tools, which is not the run's time.
+        await run.wait(run.begun, _BEGIN_S)
+        if not run.cancelled.is_set():
+            await run.wait(None, seconds + _OVER)
+        if not run.cancelled.is_set():
+            await run.wait(run.planned, _FIRST_PLAN_S)
+        if run.cancelled.is_set() and not run.ended.done():
+            self._send("stop", run.number)
+            # The worker's own answer is complete; what was streamed does if it takes long.
+            await run.wait(None, _GRACE)
+            await run.wait(run.planned, _OVER)
         return await self._outcome(run)
-
-    async def _cancel(self, run: _Run) -> None:
-        self._send("stop", run.number)
-        # The worker's own answer is complete; what was streamed does if it takes long.
-        await asyncio.wait({run.ended}, timeout=_GRACE)
-        if run.best is None:
-            await asyncio.wait({run.ended}, timeout=_OVER)
 
     async def _outcome(self, run: _Run) -> Plan:
         if run.ended.done():
@@ -210,7 +224,8 @@ class SolverProcess:
                 body = await process.stdout.readexactly(size)
                 self._heard(*await asyncio.to_thread(pickle.loads, body))
         await process.wait()
-        if process is not self._process and self._process is not None:
+        if process is not self._process:
+            # Ended on purpose.
             return
         self._idle.set()
         if self._run is not None and not self._run.ended.done():
@@ -219,12 +234,14 @@ class SolverProcess:
             self._run.ended.exception()
 
     def _heard(self, kind: str, number: int, content: Any) -> None:
-        if kind != "plan":
+        if kind in ("done", "infeasible", "failed"):
             self._idle.set()
         run = self._run
         if run is None or run.number != number or run.ended.done():
             return
-        if kind == "plan":
+        if kind == "begun":
+            run.begun.set()
+        elif kind == "plan":
             run.offer(content, tell=not run.cancelled.is_set())
         elif kind == "done":
             run.offer(content, tell=True)

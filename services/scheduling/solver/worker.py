@@ -3,8 +3,9 @@
 Speaks in frames (8 bytes of length, then a pickle) over stdin and stdout with the one process that started it, and ends
 when stdin does: a parent that is killed closes the pipe, whatever else happens to it. Imports only the solver.
 
-In: ("solve", run, problem, seconds, seed), ("stop", run). Out: ("plan", run, plan) for each better plan, then one of
-("done", run, plan), ("infeasible", run, conflicts), ("failed", run, traceback).
+In: ("solve", run, problem, seconds, seed), ("stop", run). Out: ("begun", run, None) when a run's time begins to count,
+("plan", run, plan) for each better plan, then one of ("done", run, plan), ("infeasible", run, conflicts), ("failed",
+run, traceback).
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class _Worker:
         from services.scheduling.solver.engine import solve
         from services.scheduling.solver.problem import Infeasible
 
+        self._say("begun", run, None)
         try:
             plan = solve(
                 problem,
@@ -82,8 +84,6 @@ def main() -> None:
     """Serve until the parent is gone."""
     # Ctrl-C in a terminal reaches every process in it; the parent decides when this one ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform != "win32":
-        os.nice(5)
     target = os.fdopen(os.dup(1), "wb")
     # Whatever a library prints must not get between the frames.
     os.dup2(2, 1)

@@ -92,6 +92,29 @@ class Office:
         return self.heard
 
 
+# A small shop: two operations without inspections, a part and what it goes into.
+SHOP: dict[str, list[dict[str, Any]]] = {
+    "materials": [{"no": "BR-1", "stock_uom": "pcs"}, {"no": "PT-1", "stock_uom": "pcs"}],
+    "work_centres": [{"no": "WC"}],
+    "equipment": [{"no": "M1", "work_centre": "WC"}, {"no": "M2", "work_centre": "WC"}],
+    "routings": [
+        {"product": "BR-1", "seq": 10, "alternatives": "M1:2:10", "predecessors": ""},
+        {"product": "BR-1", "seq": 20, "alternatives": "WC:5", "predecessors": "10"},
+        {"product": "PT-1", "seq": 10, "alternatives": "M1:2;M2:3", "predecessors": ""},
+    ],
+    "orders": [
+        *({"no": f"BR-{n}", "material": "BR-1", "qty": 100, "due_at": "2026-03-20", "component_orders": ""}
+          for n in range(1, 5)),
+        {"no": "PT-1", "material": "PT-1", "qty": 5, "due_at": "", "component_orders": ""},
+        {"no": "BR-5", "material": "BR-1", "qty": 5, "due_at": "", "component_orders": "PT-1"},
+    ],
+}  # fmt: skip
+
+
+def as_json(tables: Any) -> bytes:
+    return json.dumps(tables, ensure_ascii=False).encode()
+
+
 def xlsx(tables: Tables, folder: Path) -> bytes:
     path = folder / f"{uuid4()}.xlsx"
     write_workbook(tables, path)
@@ -190,67 +213,61 @@ async def test_public_instances_are_imported_in_time(
 
 
 async def _progress(office: Office) -> None:
-    """One order is completed and closed, one released, one in progress."""
+    """One order is closed, one completed, one in progress, one a draft."""
     await office.idle()
     orders = await office.orders()
-    for no in ("MO2603-001", "MO2603-002", "MO2603-010"):
+    for no, steps in (("BR-1", 2), ("BR-2", 2), ("BR-3", 1)):
         await office.post(f"/orders/{orders[no]['order_id']}/release")
-    for job in await office.get(f"/orders/{orders['MO2603-002']['order_id']}/jobs"):
-        verb = "send" if job["kind"] == "outside" else "complete"
-        if verb == "send":
-            await office.post(f"/jobs/{job['job_id']}/send", qty=job["qty"], supplier="HF")
-            await office.post(f"/jobs/{job['job_id']}/return", qty=job["qty"])
-        else:
-            await office.post(f"/jobs/{job['job_id']}/complete", good_qty=job["qty"])
-    first = (await office.get(f"/orders/{orders['MO2603-001']['order_id']}/jobs"))[0]
-    await office.post(f"/jobs/{first['job_id']}/complete", good_qty="700")
+        for job in (await office.get(f"/orders/{orders[no]['order_id']}/jobs"))[:steps]:
+            await office.post(f"/jobs/{job['job_id']}/complete", good_qty="90" if steps == 1 else "100")
+    await office.post(f"/orders/{orders['BR-1']['order_id']}/close")
 
 
-async def test_an_export_changes_nothing_after_orders_progressed(
-    office: Office, sample: Tables, tmp_path: Path
-) -> None:
-    content = xlsx(sample, tmp_path)
+async def test_an_export_changes_nothing_after_orders_progressed(office: Office, tmp_path: Path) -> None:
+    content = xlsx(SHOP, tmp_path)
     await office.load(content)
     await _progress(office)
     states = {no: each["state"] for no, each in (await office.orders()).items()}
-    assert states["MO2603-002"] == "Completed" and states["MO2603-001"] == "InProgress"
+    assert [states[f"BR-{n}"] for n in range(1, 6)] == ["Closed", "Completed", "InProgress", "Draft", "Draft"]
     heard = len(await office.idle())
     exported = await office.export()
     rows = list(load_workbook(io.BytesIO(exported))["orders"].iter_rows(values_only=True))
     column = rows[0].index("state")
     assert {row[0]: row[column] for row in rows[1:]} == states
-    for book in (exported, content):
-        assert (await office.load(book))["changes"] == []
+    for again in (exported, content):
+        assert (await office.load(again))["changes"] == []
     assert len(await office.idle()) == heard
 
     # Nothing that is over changes, and no quantity goes below what was made.
     edited = {"orders": [
-        {"no": "MO2603-002", "qty": 300}, {"no": "MO2603-001", "qty": 500}, {"no": "MO2603-010", "priority": 1},
+        {"no": "BR-1", "qty": 300}, {"no": "BR-2", "qty": 300}, {"no": "BR-3", "qty": 50}, {"no": "BR-4", "qty": 50},
     ]}  # fmt: skip
-    said = await office.load(json.dumps(edited).encode(), "edit.json", status=422)
-    assert [(each["row"], each["column"]) for each in said["errors"]] == [(1, "qty"), (2, "qty")]
+    said = await office.load(as_json(edited), "edit.json", status=422)
+    assert [(each["row"], each["column"]) for each in said["errors"]] == [
+        (1, "qty"), (2, "qty"), (3, "qty"),
+    ]  # fmt: skip
     assert all(each["message"] != each["code"] for each in said["errors"])
-    assert (await office.orders())["MO2603-010"]["priority"] != 1
-    done = await office.load(json.dumps(edited).encode(), "edit.json", good_rows=True)
-    assert [(each["key"], each["field"], each["new"]) for each in done["changes"]] == [("MO2603-010", "priority", "1")]
-    assert (await office.orders())["MO2603-010"]["priority"] == 1
+    assert (await office.orders())["BR-4"]["qty"] == "100"
+    done = await office.load(as_json(edited), "edit.json", good_rows=True)
+    assert [(each["key"], each["field"], each["new"]) for each in done["changes"]] == [("BR-4", "qty", "50")]
+    assert {no: each["qty"] for no, each in (await office.orders()).items() if each["qty"] != "5"} == {
+        "BR-1": "100", "BR-2": "100", "BR-3": "100", "BR-4": "50",
+    }  # fmt: skip
 
 
-async def test_one_bad_row_imports_nothing_unless_the_good_rows_are_asked_for(
-    office: Office, sample: Tables, tmp_path: Path
-) -> None:
-    tables = {**sample, "orders": [dict(row) for row in sample["orders"]]}
-    tables["orders"][4]["qty"] = "a lot"
-    tables["materials"] = [dict(row) for row in sample["materials"]]
-    tables["materials"][6]["uom_digits"] = "two"
+async def test_one_bad_row_imports_nothing_unless_the_good_rows_are_asked_for(office: Office, tmp_path: Path) -> None:
+    tables = {name: [dict(row) for row in rows] for name, rows in SHOP.items()}
+    tables["orders"][1]["qty"] = "a lot"
+    tables["materials"][1]["stock_uom"] = ""
     content = xlsx(tables, tmp_path)
     answer = await office.send("import", content)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     problem = answer.json()
     assert problem["code"] == "workbook.errors"
-    assert [(each["sheet"], each["row"], each["column"]) for each in problem["errors"]] == [
-        ("materials", 8, "uom_digits"), ("orders", 6, "qty"),
-    ]  # fmt: skip
+    assert [(each["sheet"], each["row"], each["column"], each["message"]) for each in problem["errors"]] == [
+        ("materials", 3, "stock_uom", "This cell must not be empty."),
+        ("orders", 3, "qty", "“a lot” is not a number."),
+    ]
     assert await office.get("/definitions/materials") == []
     assert await office.idle() == []
 
@@ -258,22 +275,22 @@ async def test_one_bad_row_imports_nothing_unless_the_good_rows_are_asked_for(
     assert (seen["importable"], seen["counts"]["errors"]) == (False, 2)
     done = await office.load(content, good_rows=True)
     assert done["token"] == seen["token"]
-    # The hinge leaf's routing and orders, and the hinges that need it, wait until its row is mended.
-    assert {each["row"] for each in done["skipped"] if each["sheet"] == "orders"} == {2, 4, 5, 7, 8, 10} - {6}
-    orders = await office.orders()
-    assert "MO2603-002" in orders and not {"MO2603-001", "MO2603-003", "MO2603-005"} & set(orders)
-    mended = await office.load(xlsx(sample, tmp_path))
-    assert len(await office.orders()) == 80 and mended["errors"] == []
+    # The part's routing and order, and what needs them, wait until its row is mended.
+    assert [(each["sheet"], each["row"]) for each in done["skipped"]] == [("routings", 4), ("orders", 6), ("orders", 7)]
+    assert set(await office.orders()) == {"BR-1", "BR-3", "BR-4"}
+    mended = await office.load(xlsx(SHOP, tmp_path))
+    assert {each["key"] for each in mended["changes"]} == {"PT-1", "PT-1/A", "BR-2", "BR-5"}
+    assert len(await office.orders()) == 6
 
 
-async def test_a_preview_is_confirmed_by_its_token(office: Office, sample: Tables, tmp_path: Path) -> None:
-    await office.load(xlsx(sample, tmp_path))
-    edit = json.dumps({"orders": [{"no": "MO2603-005", "priority": 1, "due_at": "2026/4/1"}]}).encode()
+async def test_a_preview_is_confirmed_by_its_token(office: Office, tmp_path: Path) -> None:
+    await office.load(xlsx(SHOP, tmp_path))
+    edit = as_json({"orders": [{"no": "BR-1", "priority": 1, "due_at": "2026/4/1"}]})
     seen = await office.preview(edit, "edit.json")
-    assert [(each["field"], each["new"]) for each in seen["changes"]] == [
-        ("priority", "1"), ("due_at", "2026-04-01 23:59"),
+    assert [(each["field"], each["old"], each["new"]) for each in seen["changes"]] == [
+        ("priority", "5", "1"), ("due_at", "2026-03-20 23:59", "2026-04-01 23:59"),
     ]  # fmt: skip
-    await office.load(json.dumps({"orders": [{"no": "MO2603-005", "priority": 2}]}).encode(), "other.json")
+    await office.load(as_json({"orders": [{"no": "BR-1", "priority": 2}]}), "other.json")
     refused = await office.load(edit, "edit.json", status=412, token=seen["token"])
     assert refused["code"] == "workbook.changed_since_preview"
     again = await office.preview(edit, "edit.json")
@@ -284,11 +301,9 @@ async def test_a_preview_is_confirmed_by_its_token(office: Office, sample: Table
     assert [each["file_name"] for each in runs] == ["edit.json", "other.json", "book.xlsx"]
 
 
-async def test_a_request_sent_twice_is_one_import(office: Office, sample: Tables, tmp_path: Path) -> None:
-    content, key = xlsx(sample, tmp_path), str(uuid4())
-    request = office.http.build_request(
-        "POST", "/workbook/import", files={"file": ("a.xlsx", content, XLSX)}, headers={"Idempotency-Key": key}
-    )
+async def test_a_request_sent_twice_is_one_import(office: Office, tmp_path: Path) -> None:
+    content, key = xlsx(SHOP, tmp_path), str(uuid4())
+    request = office.http.build_request("POST", "/workbook/import", files={"file": ("a.xlsx", content, XLSX)})
     body = await request.aread()
     headers = {"Idempotency-Key": key, "Content-Type": request.headers["content-type"]}
     first = await office.http.post("/workbook/import", content=body, headers=headers)
@@ -297,21 +312,23 @@ async def test_a_request_sent_twice_is_one_import(office: Office, sample: Tables
     assert second.headers["Idempotent-Replay"] == "true" and second.json() == first.json()
 
 
-async def test_a_changed_routing_holds_for_what_is_released_from_now_on(
-    office: Office, sample: Tables, tmp_path: Path
-) -> None:
-    await office.load(xlsx(sample, tmp_path))
+async def test_a_changed_routing_holds_for_what_is_released_from_now_on(office: Office, tmp_path: Path) -> None:
+    await office.load(xlsx(SHOP, tmp_path))
     await office.idle()
-    orders = [each for each in (await office.orders()).values() if each["no"] in {"MO2603-001", "MO2603-004"}]
-    await office.post(f"/orders/{orders[0]['order_id']}/release")
-    edit = {"routings": [{"product": "SA-011", "seq": 40, "remove": "yes"}]}
-    done = await office.load(json.dumps(edit).encode(), "edit.json")
-    assert [(each["action"], each["key"]) for each in done["changes"]] == [("removed", "SA-011 / A / 40")]
-    await office.post(f"/orders/{orders[1]['order_id']}/release")
-    jobs = [await office.get(f"/orders/{each['order_id']}/jobs") for each in orders]
-    assert [len(each) for each in jobs] == [4, 3]
-    routing = await office.get("/definitions/routings/SA-011/A")
-    assert (routing["version"], [each["seq"] for each in routing["operations"]]) == (2, [10, 20, 30])
+    orders = await office.orders()
+    await office.post(f"/orders/{orders['BR-1']['order_id']}/release")
+    done = await office.load(as_json({"routings": [{"product": "BR-1", "seq": 20, "remove": "yes"}]}), "edit.json")
+    assert [(each["action"], each["key"]) for each in done["changes"]] == [("removed", "BR-1 / A / 20")]
+    await office.post(f"/orders/{orders['BR-2']['order_id']}/release")
+    jobs = [await office.get(f"/orders/{orders[no]['order_id']}/jobs") for no in ("BR-1", "BR-2")]
+    assert [len(each) for each in jobs] == [2, 1]
+    routing = await office.get("/definitions/routings/BR-1/A")
+    assert (routing["version"], [each["seq"] for each in routing["operations"]]) == (2, [10])
+    told = [event for _, event in await office.idle() if isinstance(event, order_pb2.RoutingRevisionDefined)]
+    assert [len(each.operations) for each in told if each.routing_revision_id == routing["routing_revision_id"]] == [
+        2,
+        1,
+    ]
 
 
 async def test_definitions_can_be_read_as_the_simulator_does(office: Office, sample: Tables, tmp_path: Path) -> None:
@@ -339,11 +356,12 @@ async def test_definitions_can_be_read_as_the_simulator_does(office: Office, sam
     assert (row.no, routing.revision, len(routing.operations)) == ("FG-001/A", "A", 4)
 
 
-async def test_a_mapping_is_saved_and_used(office: Office, sample: Tables, tmp_path: Path) -> None:
-    await office.load(xlsx(sample, tmp_path))
+async def test_a_mapping_is_saved_and_used(office: Office, tmp_path: Path) -> None:
+    await office.load(xlsx(SHOP, tmp_path))
     spec = {
         "sheets": [{
-            "sheet": "计划", "to": "orders", "columns": {"单号": "no", "品号": "material", "件数": "qty", "要货": "due_at"},
+            "sheet": "计划", "to": "orders",
+            "columns": {"单号": "no", "品号": "material", "件数": "qty", "要货": "due_at"},
             "constants": {"uom": "pcs"}, "skip_words": ["合计"],
         }]
     }  # fmt: skip
@@ -357,7 +375,7 @@ async def test_a_mapping_is_saved_and_used(office: Office, sample: Tables, tmp_p
     assert saved.json()["version"] == 2
     assert [each["name"] for each in await office.get("/workbook/mappings")] == ["shunde"]
 
-    text = '单号,品号,件数,要货\nSD-1,FG-002,"１,２００",2026年4月1日\n合计,,1200,\n'.encode("gb18030")
+    text = '单号,品号,件数,要货\nSD-1,BR-1,"１,２００",2026年4月1日\n合计,,1200,\n'.encode("gb18030")
     done = await office.load(text, "四月.csv", mapping="shunde")
     assert [(each["key"], each["action"]) for each in done["changes"]] == [("SD-1", "added")]
     order = (await office.orders())["SD-1"]

@@ -77,6 +77,15 @@ async def test_a_killed_worker_is_replaced_within_the_run(solver: SolverProcess)
     assert solver.pid != first
 
 
+async def test_a_run_in_progress_ends_when_the_solver_is_stopped() -> None:
+    solver, heard = SolverProcess(), _Heard()
+    run = asyncio.create_task(solver.solve(LARGE, seconds=60, on_plan=heard))
+    await heard.first.wait()
+    await solver.stop()
+    assert check(LARGE, await asyncio.wait_for(run, 5)) == []
+    assert solver.pid is None
+
+
 async def test_an_infeasible_problem_is_explained(solver: SolverProcess) -> None:
     with pytest.raises(Infeasible) as caught:
         await solver.solve(problem_of([], [Operation("A", "A")]), seconds=1)
