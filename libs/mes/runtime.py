@@ -85,8 +85,12 @@ class ServiceRuntime:
 
     async def stop(self) -> None:
         """End everything; what is committed but not sent yet is sent by the next start."""
-        for task in self._tasks:
-            task.cancel()
+        pending = set(self._tasks)
+        while pending:
+            # More than once: before Python 3.12 `wait_for` loses a cancellation that comes just as it is done.
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=1)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         if self.service.shutdown:
