@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
+from mes.errors import DomainError
 from mes.runtime import ServiceRuntime
 from sqlalchemy import select
 
+from services.order.commands.equipment import LONG_STOP, pause_stopped, stopped_jobs
 from services.order.commands.progress import reevaluate
 from services.order.models import Job
 
@@ -38,3 +40,25 @@ async def look(running: ServiceRuntime) -> int:
             await reevaluate(session, running.context(), found)
     running.state["material_seen"] = now
     return len(found)
+
+
+async def watch_machines(running: ServiceRuntime) -> None:
+    """Pause the work on machines that stay down."""
+    while True:
+        await look_at_machines(running)
+        await asyncio.sleep(EVERY_S)
+
+
+async def look_at_machines(running: ServiceRuntime) -> int:
+    """Pause what stands on machines that have been down too long, each job in a transaction of its own; how many."""
+    async with running.read() as session:
+        found = await stopped_jobs(session, running.site_id, running.clock.now(), LONG_STOP)
+    count = 0
+    for job_id in found:
+        try:
+            async with running.transaction() as session:
+                count += await pause_stopped(session, running.context(), job_id)
+        except DomainError:
+            # Somebody did something with it in between.
+            continue
+    return count
