@@ -35,6 +35,7 @@ class BusinessClock:
 
     def __init__(self, state: ClockState | None = None) -> None:
         self._state = state or ClockState(time.time(), time.time(), 1.0)
+        self._latest = self._state.business
         self.changed = asyncio.Event()
 
     @property
@@ -44,6 +45,7 @@ class BusinessClock:
     def set(self, state: ClockState) -> None:
         """Follow a new state; wakes whoever waits for `changed`."""
         self._state = state
+        self._latest = state.business
         self.changed.set()
         self.changed = asyncio.Event()
 
@@ -53,7 +55,9 @@ class BusinessClock:
         if state.mode == "stepped":
             return datetime.fromtimestamp(state.business, UTC)
         seconds = state.business + (time.time() - state.real) * state.factor
-        return datetime.fromtimestamp(max(seconds, state.business), UTC)
+        # The wall may be set back; what was told already stays told.
+        self._latest = max(self._latest, seconds)
+        return datetime.fromtimestamp(self._latest, UTC)
 
     def ahead(self, real_seconds: float) -> ClockState:
         """The state to persist: so far ahead that a restart after a crash cannot go back behind a time already used."""
@@ -84,7 +88,8 @@ class BusinessClock:
             changed = self.changed
             wait = None if stepped else max(poll, left / self._state.factor)
             try:
-                await asyncio.wait_for(changed.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await changed.wait()
             except TimeoutError:
                 continue
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
@@ -167,7 +168,7 @@ def _front_page(runtime: Runtime, language: str) -> str:
         )
     )
     other = next(each for each in LANGUAGES if each != language)
-    now = runtime.clock.now().astimezone().strftime("%Y-%m-%d %H:%M")
+    now = runtime.clock.now().astimezone(ZoneInfo(runtime.settings.time_zone)).strftime("%Y-%m-%d %H:%M")
     return f"""<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>{say("front.title")}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>body{{font:16px/1.5 "Noto Sans SC","PingFang SC","Microsoft YaHei",system-ui,sans-serif;max-width:46rem;

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,8 +19,10 @@ import asyncpg
 from google.protobuf.message import Message
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mes import logging as mes_logging
 from mes import metrics, outbox
 from mes.bus import Fenced, Received, Subscription
 from mes.context import Context
@@ -98,21 +100,41 @@ _SEEN = text(
     "INSERT INTO inbox (source, event_id) SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:ids AS uuid[])) "
     "ON CONFLICT DO NOTHING RETURNING source, event_id"
 )
-_PARKED = text("SELECT DISTINCT topic, key FROM parked_event WHERE topic = :topic AND key = ANY(CAST(:keys AS text[]))")
+# What is new, and which keys are parked, in one round trip.
+_LOOK = text(
+    f"WITH fresh AS ({_SEEN.text}) SELECT source, event_id, NULL AS key FROM fresh UNION ALL "  # noqa: S608
+    "SELECT NULL, NULL, key FROM parked_event WHERE topic = :topic AND key = ANY(CAST(:keys AS text[])) GROUP BY key"
+)
 _PARK = text(
     "INSERT INTO parked_event (topic, partition, record_offset, key, payload, headers, error) "
     "VALUES (:topic, :partition, :record_offset, :key, :payload, CAST(:headers AS jsonb), :error)"
 )
 
 
+async def _look(
+    session: AsyncSession, records: Sequence[Received], metas: Sequence[Meta]
+) -> tuple[set[tuple[str, UUID]], set[str]]:
+    """Enter the events of one topic into the inbox: those that are new, and the keys among them that are parked."""
+    found = await session.execute(
+        _LOOK,
+        {
+            "sources": [meta.source for meta in metas],
+            "ids": [meta.event_id for meta in metas],
+            "topic": records[0].topic,
+            "keys": [record.key for record in records],
+        },
+    )
+    rows = found.all()
+    return {(row.source, row.event_id) for row in rows if row.key is None}, {row.key for row in rows if row.key}
+
+
 def _is_transient(error: BaseException) -> bool:
-    """Whether trying again without change can help: connection lost, deadlock, serialisation failure, shutdown."""
-    if isinstance(error, OSError | TimeoutError | InterfaceError | OperationalError | asyncpg.InterfaceError):
-        return True
+    """Whether trying again without change can help: connection lost, deadlock, no free connection, shutdown."""
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None) or ""
-        return error.connection_invalidated or state[:2] in {"08", "40", "53", "57"}
-    return False
+        lost = isinstance(error, InterfaceError | OperationalError) or error.connection_invalidated
+        return lost or state[:2] in {"08", "40", "53", "57"} or state == "55P03"
+    return isinstance(error, OSError | TimeoutError | PoolTimeout | asyncpg.InterfaceError)
 
 
 class ConsumerLoop:
@@ -184,19 +206,10 @@ class ConsumerLoop:
         metrics.EVENTS.labels(self._service, "applied").inc(len(wanted))
 
     async def _apply_in(self, session: AsyncSession, records: list[Received]) -> None:
-        parked = {
-            row.key
-            for row in await session.execute(_PARKED, {"topic": records[0].topic, "keys": [r.key for r in records]})
-        }
         metas = [meta_of(record) for record in records]
-        fresh: set[tuple[str, UUID]] | None = None
-        if self._inbox_enabled:
-            seen = await session.execute(
-                _SEEN, {"sources": [meta.source for meta in metas], "ids": [meta.event_id for meta in metas]}
-            )
-            fresh = {(row.source, row.event_id) for row in seen}
+        fresh, parked = await _look(session, records, metas)
         for record, meta in zip(records, metas, strict=True):
-            if fresh is not None:
+            if self._inbox_enabled:
                 if (meta.source, meta.event_id) not in fresh:
                     metrics.EVENTS.labels(self._service, "duplicate").inc()
                     continue
@@ -214,6 +227,7 @@ class ConsumerLoop:
             causation_id=str(meta.event_id),
             traceparent=meta.traceparent,
         )
+        mes_logging.traceparent.set(meta.traceparent)
         event: Message | None = None
         known = self._consumers.handlers.get(meta.type)
         if known is not None:

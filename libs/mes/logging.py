@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import logging
+import re
+import secrets
 import sys
+import time
 from contextvars import ContextVar
 
 from pythonjsonlogger.json import JsonFormatter
 
 traceparent: ContextVar[str] = ContextVar("traceparent", default="")
+
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def continued(incoming: str) -> str:
+    """The W3C trace context that came in, or a new one where none did."""
+    return incoming if _TRACEPARENT.fullmatch(incoming) else f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 
 class _Trace(logging.Filter):
@@ -30,6 +40,8 @@ def configure(level: str, form: str) -> None:
         )
     else:
         formatter = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    formatter.converter = time.gmtime
+    formatter.default_time_format, formatter.default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03dZ"
     handler.setFormatter(formatter)
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(level)

@@ -26,6 +26,11 @@ class _Pending:
     payload: bytes
     headers: dict[str, str]
 
+    @property
+    def counted_as(self) -> str:
+        """What its sequence counts: dead letters of an aggregate leave no gap among the service's own events of it."""
+        return f"{self.topic} {self.key}" if self.topic else self.key
+
 
 def publish(session: AsyncSession, ctx: Context, message: Message, *, key: str | UUID) -> UUID:
     """Publish an event with the session's transaction; returns its id (`ce_id`).
@@ -55,7 +60,7 @@ def publish(session: AsyncSession, ctx: Context, message: Message, *, key: str |
 def publish_raw(
     session: AsyncSession, topic: str, key: str, payload: bytes, headers: dict[str, str], new_id: UUID
 ) -> None:
-    """Publish bytes to a named topic (dead letters)."""
+    """Publish bytes to a named topic (dead letters); CloudEvents headers that are given stay as they are."""
     session.info.setdefault(_PENDING, []).append(_Pending(new_id, topic, key, payload, headers))
 
 
@@ -71,11 +76,11 @@ _INSERT = text(
     )
     INSERT INTO outbox (event_id, topic, key, payload, headers)
     SELECT e.event_id, e.topic, e.key, e.payload,
-           e.headers || jsonb_build_object('ce_sequence', (b.last - e.back)::text)
+           jsonb_build_object('ce_sequence', (b.last - e.back)::text) || e.headers
     FROM unnest(CAST(:ids AS uuid[]), CAST(:topics AS text[]), CAST(:event_keys AS text[]), CAST(:payloads AS bytea[]),
-                CAST(:headers AS jsonb[]), CAST(:backs AS bigint[])) WITH ORDINALITY
-         AS e(event_id, topic, key, payload, headers, back, ord)
-    JOIN bumped b ON b.key = e.key
+                CAST(:headers AS jsonb[]), CAST(:counted AS text[]), CAST(:backs AS bigint[])) WITH ORDINALITY
+         AS e(event_id, topic, key, payload, headers, counted, back, ord)
+    JOIN bumped b ON b.key = e.counted
     ORDER BY e.ord
     """
 )
@@ -86,12 +91,12 @@ async def flush(session: AsyncSession) -> int:
     pending: list[_Pending] = session.info.pop(_PENDING, [])
     if not pending:
         return 0
-    counts = Counter(event.key for event in pending)
+    counts = Counter(event.counted_as for event in pending)
     left = Counter(counts)
     backs = []
     for event in pending:
-        left[event.key] -= 1
-        backs.append(left[event.key])
+        left[event.counted_as] -= 1
+        backs.append(left[event.counted_as])
     keys = sorted(counts)
     await session.execute(
         _INSERT,
@@ -103,6 +108,7 @@ async def flush(session: AsyncSession) -> int:
             "event_keys": [event.key for event in pending],
             "payloads": [event.payload for event in pending],
             "headers": [json.dumps(event.headers) for event in pending],
+            "counted": [event.counted_as for event in pending],
             "backs": backs,
         },
     )
@@ -122,22 +128,17 @@ _MARK = text("UPDATE outbox SET sent_at = clock_timestamp() WHERE position = ANY
 
 
 async def relay_batch(connection: AsyncConnection, bus: Bus, *, source: str, topic: str, limit: int = 500) -> int:
-    """Send up to `limit` unsent rows in order and mark them sent; returns how many.
+    """Send up to `limit` unsent rows in order and mark them sent; returns how many. The connection is in autocommit.
 
     Only one relay of a service may do so at a time. When it dies between sending and marking, the rows are sent again
     and the consumers' inbox skips them.
     """
     rows = (await connection.execute(_UNSENT, {"n": limit})).all()
     if not rows:
-        await connection.rollback()
         return 0
     records = [
-        Record(row.topic or topic, row.key, bytes(row.payload), {**row.headers, "ce_source": source}) for row in rows
+        Record(row.topic or topic, row.key, bytes(row.payload), {"ce_source": source, **row.headers}) for row in rows
     ]
-    await connection.rollback()
     await bus.append(records)
-    # A mark lost with the machine only sends again: no need to wait for the disk.
-    await connection.execute(text("SET LOCAL synchronous_commit = off"))
     await connection.execute(_MARK, {"positions": [row.position for row in rows]})
-    await connection.commit()
     return len(rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from mes import metrics, outbox
+from mes import metrics, outbox, retention
 from mes.bus.postgres import PostgresBus
 from mes.clock import BusinessClock, ClockState, resumed
 from mes.config import Settings
@@ -26,6 +26,20 @@ from mes.service import Service, Task
 log = logging.getLogger(__name__)
 
 _CLOCK = "business_clock"
+_CANCEL_AGAIN_S = 3.0
+
+
+async def ended(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended. One cancellation may be lost on the way: `asyncio.wait_for` of Python 3.11
+    drops one that comes together with what it waits for, and libraries use it."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)
+        for task in left:
+            log.warning("a task does not end, cancelling it again", extra={"task": task.get_name()})
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class ServiceRuntime:
@@ -85,13 +99,15 @@ class ServiceRuntime:
 
     async def stop(self) -> None:
         """End everything; what is committed but not sent yet is sent by the next start."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(self._tasks)
         self._tasks.clear()
-        if self.service.shutdown:
-            await self.service.shutdown(self)
-        await self.database.engine.dispose()
+        try:
+            if self.service.shutdown:
+                await self.service.shutdown(self)
+        except Exception as error:
+            log.warning("shutdown failed", exc_info=error, extra={"service": self.service.name})
+        finally:
+            await self.database.engine.dispose()
 
     def _spawn(self, name: str, work: Any) -> None:
         self._tasks.append(asyncio.create_task(work, name=f"{self.service.name}/{name}"))
@@ -135,30 +151,27 @@ class ServiceRuntime:
         while True:
             try:
                 async with self.database.engine.connect() as connection:
-                    await self._lead_on(connection)
+                    await self._lead_on(await connection.execution_options(isolation_level="AUTOCOMMIT"))
             except Exception as error:
                 log.warning("leader work failed, trying again", exc_info=error, extra={"service": self.service.name})
-            self.is_leader = False
             await asyncio.sleep(0.5)
 
     async def _lead_on(self, connection: AsyncConnection) -> None:
         lock = text("SELECT pg_try_advisory_lock(7110903)")
-        while not (await connection.execute(lock)).scalar_one():
-            await connection.commit()
+        while not (await connection.execute(lock)).scalar_one():  # noqa: ASYNC110 - the lock tells nobody
             await asyncio.sleep(0.5)
-        await connection.commit()
+        # A mark lost with the machine only sends again: no need to wait for the disk.
+        await connection.execute(text("SET synchronous_commit = off"))
         self.is_leader = True
-        works = [asyncio.create_task(self._keep(name, task)) for name, task in self.service.leader_tasks.items()]
+        tasks = {"retention": retention.keep, **self.service.leader_tasks}
+        works = [asyncio.create_task(self._keep(name, task)) for name, task in tasks.items()]
         try:
             await self._relay(connection)
         finally:
-            for work in works:
-                work.cancel()
-            await asyncio.gather(*works, return_exceptions=True)
-            with contextlib.suppress(Exception):
-                await connection.rollback()
-                await connection.execute(text("SELECT pg_advisory_unlock(7110903)"))
-                await connection.commit()
+            await ended(works)
+            self.is_leader = False
+            # Its end gives the lock back in whatever state the connection is; one in the pool would keep it.
+            await connection.invalidate()
 
     async def _relay(self, connection: AsyncConnection) -> None:
         while True:
@@ -169,7 +182,8 @@ class ServiceRuntime:
                 continue
             # The poll finds what another replica committed, or a wake that was lost.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._relay_wake.wait(), 0.2)
+                async with asyncio.timeout(0.2):
+                    await self._relay_wake.wait()
 
     async def unsent(self) -> int:
         """Outbox rows that are not sent yet."""
@@ -210,8 +224,7 @@ class Runtime:
         await asyncio.gather(*(running.stop() for running in self.services.values()), return_exceptions=True)
         self.services.clear()
         if self._clock_task:
-            self._clock_task.cancel()
-            await asyncio.gather(self._clock_task, return_exceptions=True)
+            await ended([self._clock_task])
             self._clock_task = None
             with contextlib.suppress(Exception):
                 await self.bus.save_setting(_CLOCK, self.clock.ahead(0).as_json())
@@ -225,8 +238,8 @@ class Runtime:
 
     async def set_clock(self, state: ClockState) -> None:
         """Follow a new clock state and persist it, ahead of what will be used before the next save."""
+        await self.bus.save_setting(_CLOCK, BusinessClock(state).ahead(3.0).as_json())
         self.clock.set(state)
-        await self.bus.save_setting(_CLOCK, self.clock.ahead(3.0).as_json())
 
     async def _keep_clock(self) -> None:
         while True:
@@ -248,11 +261,13 @@ class Runtime:
         reasons = [f"{group}: {lag.behind} records behind" for group, lag in before.items() if lag.behind]
         if reasons:
             return reasons
+        # Work first: what it committed before it ended is then seen as an unsent row or as a new record.
+        for name, running in self.services.items():
+            if running.service.busy and (doing := await running.service.busy(running)):
+                reasons.append(f"{name}: {doing}")
         for name, running in self.services.items():
             if unsent := await running.unsent():
                 reasons.append(f"{name}: {unsent} events unsent")
-            if running.service.busy and (doing := await running.service.busy(running)):
-                reasons.append(f"{name}: {doing}")
         if reasons:
             return reasons
         after = await self.bus.lag(groups)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+from sqlalchemy import MetaData
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from mes.config import Settings
 from mes.embedded import EmbeddedServer
@@ -51,11 +53,18 @@ class TestDatabases:
         """Address of a new database with the service's current schema."""
         return self._address(await self._create(f"{service}_{secrets.token_hex(4)}", await self._template(service)))
 
-    async def settings(self, services: Sequence[str], **changes: Any) -> Settings:
-        """Settings of an installation of its own: a migrated database for each service, and one for the log."""
+    async def settings(
+        self, services: Sequence[str], *, tables: Mapping[str, MetaData] | None = None, **changes: Any
+    ) -> Settings:
+        """Settings of an installation of its own: a migrated database for each service, and one for the log.
+
+        tables: further services, of the test's own, with the tables that they get.
+        """
         mark = f"t{secrets.token_hex(4)}"
         for service in services:
             await self._create(f"{mark}_{service}", await self._template(service))
+        for service, metadata in (tables or {}).items():
+            await _make_tables(self._address(await self._create(f"{mark}_{service}", "template1")), metadata)
         await self._create(f"{mark}_log", "template1")
         return Settings(database_url=self._address(f"{mark}_{{service}}"), **changes)
 
@@ -87,3 +96,12 @@ class TestDatabases:
 
     def _address(self, database: str) -> str:
         return self.server.admin_address(database, scheme="postgresql+asyncpg")
+
+
+async def _make_tables(url: str, metadata: MetaData) -> None:
+    engine = create_async_engine(url)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(metadata.create_all)
+    finally:
+        await engine.dispose()

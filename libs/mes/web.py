@@ -185,7 +185,8 @@ _FIND = text(
 )
 _REMEMBER = text(
     "INSERT INTO idempotency_key (principal, method, path, key, body_hash, status, media_type, headers, body) "
-    "VALUES (:principal, :method, :path, :key, :body_hash, :status, :media_type, CAST(:headers AS jsonb), :body)"
+    "VALUES (:principal, :method, :path, :key, :body_hash, :status, :media_type, CAST(:headers AS jsonb), :body) "
+    "ON CONFLICT DO NOTHING RETURNING true"
 )
 
 
@@ -206,6 +207,7 @@ async def _replay(session: AsyncSession, identity: dict[str, Any], digest: bytes
 
 
 async def _remember(session: AsyncSession, identity: dict[str, Any], response: Response) -> None:
+    """Store the answer. Conflict when a twin of the request was faster: nothing of this one may stay."""
     kept = {name: value for name, value in response.headers.items() if name in {"etag", "location"}}
     stored = {
         "status": response.status_code,
@@ -213,7 +215,8 @@ async def _remember(session: AsyncSession, identity: dict[str, Any], response: R
         "headers": json.dumps(kept),
         "body": bytes(getattr(response, "body", b"")),
     }
-    await session.execute(_REMEMBER, identity | stored)
+    if (await session.execute(_REMEMBER, identity | stored)).first() is None:
+        raise Conflict("http.in_flight")
 
 
 def set_etag(response: Response, version: int) -> None:
@@ -351,7 +354,7 @@ class Observed:
         started = time.perf_counter()
         status = 500
         incoming = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), "")
-        token = mes_logging.traceparent.set(incoming)
+        token = mes_logging.traceparent.set(mes_logging.continued(incoming))
 
         async def observe(message: Message) -> None:
             nonlocal status

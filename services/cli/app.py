@@ -19,7 +19,8 @@ import typer
 from mes import logging as mes_logging
 from mes.config import Settings
 from mes.embedded import EmbeddedServer, HomeLock, back_up, look_at, restore
-from mes.errors import Conflict, NotFound, Unavailable
+from mes.errors import Conflict, Invalid, NotFound, Unavailable
+from pydantic import ValidationError
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -27,22 +28,24 @@ from services.cli import client, terminal
 from services.cli.composition import load_services
 from services.cli.doctor import examine
 from services.cli.installation import SAMPLES, home_of, installation_of
-from services.cli.sample import begin, sample_settings
+from services.cli.sample import begin, business_epoch, sample_settings
 from services.cli.serving import database, migrate, run_async, run_until_stopped
 from services.cli.terminal import out, plain_errors, say, text, working
 
 
-def _wished_language() -> str | None:
-    # Help texts are made before the options are read.
-    for place, word in enumerate(sys.argv):
-        if word == "--lang" and place + 1 < len(sys.argv):
-            return sys.argv[place + 1]
+def _take_language(words: list[str]) -> str | None:
+    """Take `--lang` out of the words, wherever it stands; help texts are made before the options are read."""
+    for place, word in enumerate(words):
         if word.startswith("--lang="):
-            return word.partition("=")[2]
+            return words.pop(place).partition("=")[2]
+        if word == "--lang" and place + 1 < len(words):
+            wish = words[place + 1]
+            del words[place : place + 2]
+            return wish
     return None
 
 
-terminal.set_language(_wished_language())
+terminal.set_language(_take_language(sys.argv))
 app = typer.Typer(help=text("cli.help"), no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 Port = Annotated[int | None, typer.Option(help=text("cli.help.port"), min=1, max=65535)]
@@ -87,13 +90,19 @@ def product_version() -> str:
 
 def _settings(home: Path | None = None, port: int | None = None, host: str | None = None) -> Settings:
     wishes = {"home": home, "port": port, "host": host}
-    settings = Settings(**{name: wish for name, wish in wishes.items() if wish is not None})  # type: ignore[arg-type]
+    try:
+        settings = Settings(**{name: wish for name, wish in wishes.items() if wish is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = f"MES_{'_'.join(map(str, wrong['loc'])).upper()}"
+        raise Invalid("cli.setting_wrong", field=name, name=name, value=wrong["input"], reason=wrong["msg"]) from error
     # A person reads along in a terminal; everything else collects lines.
     form = "text" if sys.stderr.isatty() and "log_format" not in settings.model_fields_set else settings.log_format
     level = "WARNING" if sys.stderr.isatty() and "log_level" not in settings.model_fields_set else settings.log_level
     mes_logging.configure(level, form)
     # A line per request of ours would be most of the log.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "alembic.runtime.migration"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     return settings
 
 
@@ -200,7 +209,11 @@ def simulate_command(
 ) -> None:
     settings = _settings(home)
     with TemporaryDirectory() as scratch:
-        content = client.read_import(_as_workbook(file, Path(scratch))) if file else None
+        workbook = _as_workbook(file, Path(scratch)) if file else None
+        content = client.read_import(workbook) if workbook else None
+        if workbook and workbook.suffix == ".xlsx" and "clock_start" not in settings.model_fields_set:
+            # Only a new installation begins at the workbook's own time; one that has a clock goes on.
+            settings = settings.model_copy(update={"clock_start": business_epoch(workbook) or ""})
 
         async def work(http: httpx.AsyncClient) -> None:
             if content:

@@ -29,7 +29,8 @@ def sample_settings(settings: Settings, installation: Installation) -> Settings:
     changes: dict[str, Any] = {}
     if "clock_factor" not in settings.model_fields_set:
         changes["clock_factor"] = FACTOR
-    if "clock_start" not in settings.model_fields_set:
+    # Only a first start needs to know; afterwards the clock goes on from where it was.
+    if "clock_start" not in settings.model_fields_set and not installation.loaded:
         with as_file(files("examples") / _WORKBOOKS[installation.sample]) as path:
             changes["clock_start"] = business_epoch(path) or ""
     return settings.model_copy(update=changes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
@@ -25,6 +26,7 @@ from services.cli.installation import announce, home_of, require_free_port, runn
 from services.cli.terminal import say, working
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 # Called with the address once it answers; what it starts ends before the services do.
 Beside = Callable[[str], Awaitable[None]]
@@ -60,6 +62,7 @@ async def migrate(settings: Settings, services: Sequence[Service]) -> int:
         target, url = Target(service.name, service.metadata), settings.service_url(service.name)
         if missing := await pending(target, url):
             await upgrade(target, url)
+            log.info("migrated", extra={"service": service.name, "revisions": missing})
             applied += len(missing)
     return applied
 

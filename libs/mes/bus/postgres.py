@@ -2,7 +2,8 @@
 
 Appending takes the partition's row lock (`next = next + n`), so offsets become visible in order. A member of a group
 owns a partition while it holds an advisory lock on its own connection - PostgreSQL gives the lock back when the process
-dies - and every new owner raises the group's epoch, so a late commit of the old owner is fenced.
+dies - and every new owner raises the group's epoch, so a late commit of the old owner is fenced. A shared lock per
+group counts its members: each holds at most its fair part and gives back what is more when another one joins.
 """
 
 from __future__ import annotations
@@ -33,10 +34,14 @@ CREATE TABLE IF NOT EXISTS group_offset (
 CREATE TABLE IF NOT EXISTS setting (name text PRIMARY KEY, value jsonb NOT NULL);
 """
 
+# Locks are taken in one order, so two appenders cannot deadlock. One statement is one round trip, and a transaction.
 _APPEND = """
-WITH room AS (
-    UPDATE partition p SET next = p.next + c.n
-    FROM unnest($1::text[], $2::int[], $3::bigint[]) AS c(topic, number, n)
+WITH locked AS (
+    SELECT p.topic, p.number, c.n FROM partition p
+    JOIN unnest($1::text[], $2::int[], $3::bigint[]) AS c(topic, number, n) USING (topic, number)
+    ORDER BY p.topic, p.number FOR UPDATE OF p),
+room AS (
+    UPDATE partition p SET next = p.next + c.n FROM locked c
     WHERE p.topic = c.topic AND p.number = c.number
     RETURNING p.topic, p.number, p.next - c.n AS base)
 INSERT INTO record (topic, partition, "offset", key, value, headers)
@@ -55,7 +60,19 @@ CROSS JOIN LATERAL (
 ORDER BY r.topic, r.partition, r."offset"
 """
 
+_JOIN = "SELECT pg_advisory_lock_shared(hashtextextended($1, 7110905))"
+_MEMBERS = """
+SELECT count(*) FROM pg_locks
+WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (classid::bigint << 32) | objid::bigint = hashtextextended($1, 7110905)
+"""
+_TAKE = "SELECT pg_try_advisory_lock(hashtextextended($1, 7110902))"
+_GIVE_BACK = "SELECT pg_advisory_unlock(hashtextextended($1, 7110902))"
+
 CHANNEL = "mes_log"
+# No statement of the log takes seconds; one that does has lost its server.
+_STATEMENT_SECONDS = 60
 
 
 class PostgresBus:
@@ -67,9 +84,8 @@ class PostgresBus:
         self._pool_size = pool_size
         self._pool: asyncpg.Pool[Any] | None = None
         self._counts: dict[str, int] = {}
-        self._waiters: set[asyncio.Event] = set()
-        self._listener: asyncpg.Connection[Any] | None = None
-        self._notify_task: asyncio.Task[None] | None = None
+        self._members: set[PostgresSubscription] = set()
+        self._tasks: list[asyncio.Task[None]] = []
         self._notify_due = asyncio.Event()
 
     @property
@@ -86,37 +102,54 @@ class PostgresBus:
             min_size=1,
             max_size=self._pool_size,
             timeout=5,
+            command_timeout=_STATEMENT_SECONDS,
             server_settings={"application_name": "mes-log", "jit": "off"},
         )
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(7110901)")
             await connection.execute(SCHEMA)
-        self._listener = await asyncpg.connect(
-            self._dsn, timeout=5, server_settings={"application_name": "mes-log-listen"}
-        )
-        await self._listener.add_listener(CHANNEL, self._on_notify)
-        self._notify_task = asyncio.create_task(self._notify_others(), name="log-notify")
+        self._tasks = [
+            asyncio.create_task(self._listen(), name="log-listen"),
+            asyncio.create_task(self._notify_others(), name="log-notify"),
+        ]
 
     async def close(self) -> None:
-        if self._notify_task:
-            self._notify_task.cancel()
-            await asyncio.gather(self._notify_task, return_exceptions=True)
-        if self._listener:
-            with contextlib.suppress(Exception):
-                await self._listener.close(timeout=2)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        for member in tuple(self._members):
+            await member.close()
         if self._pool:
             try:
-                await asyncio.wait_for(self._pool.close(), 5)
+                async with asyncio.timeout(5):
+                    await self._pool.close()
             except TimeoutError:
                 self._pool.terminate()
 
-    def _on_notify(self, *_: object) -> None:
-        self.wake()
+    async def _listen(self) -> None:
+        """Hear of other processes' appends, on a connection that is made again whenever it is lost."""
+        while True:
+            try:
+                connection = await self.connect("mes-log-listen")
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await asyncio.sleep(0.5)
+                continue
+            lost = asyncio.Event()
+            connection.add_termination_listener(lambda *_, lost=lost: lost.set())
+            try:
+                await connection.add_listener(CHANNEL, lambda *_: self.wake())
+                self.wake()
+                await lost.wait()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await asyncio.sleep(0.5)
+            finally:
+                connection.terminate()
 
     def wake(self) -> None:
         """Let every waiting subscription of this process look again."""
-        for waiter in self._waiters:
-            waiter.set()
+        for member in self._members:
+            member.wake()
 
     async def _notify_others(self) -> None:
         # One NOTIFY per 5 ms at most, on a connection of its own: inside the append it would serialise the commits.
@@ -157,40 +190,37 @@ class PostgresBus:
             nth = placed.get(place, 0)
             placed[place] = nth + 1
             rows.append((*place, nth, record))
-        # Locks are taken in one order, so two appenders cannot deadlock.
         places = sorted(placed)
-        async with self.pool.acquire() as connection, connection.transaction():
-            if len(places) > 1:
-                await connection.execute(
-                    "SELECT 1 FROM partition p JOIN unnest($1::text[], $2::int[]) AS w(topic, number) "
-                    "ON w.topic = p.topic AND w.number = p.number ORDER BY p.topic, p.number FOR UPDATE OF p",
-                    [topic for topic, _ in places],
-                    [number for _, number in places],
-                )
-            await connection.execute(
-                _APPEND,
-                [topic for topic, _ in places],
-                [number for _, number in places],
-                [placed[place] for place in places],
-                [row[0] for row in rows],
-                [row[1] for row in rows],
-                [row[2] for row in rows],
-                [row[3].key for row in rows],
-                [row[3].value for row in rows],
-                [json.dumps(dict(row[3].headers)) for row in rows],
-            )
+        await self.pool.execute(
+            _APPEND,
+            [topic for topic, _ in places],
+            [number for _, number in places],
+            [placed[place] for place in places],
+            [row[0] for row in rows],
+            [row[1] for row in rows],
+            [row[2] for row in rows],
+            [row[3].key for row in rows],
+            [row[3].value for row in rows],
+            [json.dumps(dict(row[3].headers)) for row in rows],
+        )
         self.wake()
         self._notify_due.set()
 
     async def subscribe(self, group: str, topics: Sequence[str]) -> PostgresSubscription:
         await self.create_topics(topics)
         subscription = PostgresSubscription(self, group, list(topics))
-        await subscription.start()
+        try:
+            await subscription.start()
+        except BaseException:
+            await subscription.close()
+            raise
         return subscription
 
-    async def connect(self) -> asyncpg.Connection[Any]:
+    async def connect(self, name: str = "mes-log-member") -> asyncpg.Connection[Any]:
         """A connection of its own (advisory locks live on it)."""
-        return await asyncpg.connect(self._dsn, timeout=5, server_settings={"application_name": "mes-log-member"})
+        return await asyncpg.connect(
+            self._dsn, timeout=5, command_timeout=_STATEMENT_SECONDS, server_settings={"application_name": name}
+        )
 
     async def lag(self, groups: Mapping[str, Sequence[str]]) -> dict[str, Lag]:
         pairs = [(group, topic) for group, topics in groups.items() for topic in topics]
@@ -245,6 +275,8 @@ class PostgresSubscription:
         self._bus = bus
         self._group = group
         self._topics = topics
+        # Locked by the member's connection, and of these what has a position.
+        self._locked: set[tuple[str, int]] = set()
         self._owned: dict[tuple[str, int], _Owned] = {}
         self._member: asyncpg.Connection[Any] | None = None
         self._wake = asyncio.Event()
@@ -256,19 +288,45 @@ class PostgresSubscription:
             "SELECT topic, number FROM partition WHERE topic = ANY($1) ORDER BY 1, 2", self._topics
         )
         self._all = [(row["topic"], row["number"]) for row in rows]
-        self._bus._waiters.add(self._wake)
+        self._bus._members.add(self)
         await self._claim()
 
+    def wake(self) -> None:
+        """Look again."""
+        self._wake.set()
+
     async def _claim(self) -> None:
+        """Hold a fair part of the partitions: ask for what is missing, give back what is too much."""
         if self._member is None or self._member.is_closed():
             self._owned.clear()
-            self._member = await self._bus.connect()
-        missing = [place for place in self._all if place not in self._owned]
-        for topic, number in missing:
-            name = f"{self._group}/{topic}/{number}"
-            if await self._member.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 7110902))", name):
-                self._owned[topic, number] = await self._take_over(topic, number)
+            self._locked.clear()
+            self._member = await self._join()
+        members = await self._member.fetchval(_MEMBERS, self._group)
+        part = -(-len(self._all) // max(1, members))
+        for place in sorted(self._locked)[part:]:
+            self._owned.pop(place, None)
+            await self._member.execute(_GIVE_BACK, self._lock_name(place))
+            self._locked.discard(place)
+        for place in self._all:
+            if len(self._locked) >= part:
+                break
+            if place not in self._locked and await self._member.fetchval(_TAKE, self._lock_name(place)):
+                self._locked.add(place)
+        for place in self._locked.difference(self._owned):
+            self._owned[place] = await self._take_over(*place)
         self._next_claim = asyncio.get_running_loop().time() + self.CLAIM_INTERVAL
+
+    async def _join(self) -> asyncpg.Connection[Any]:
+        member = await self._bus.connect()
+        try:
+            await member.execute(_JOIN, self._group)
+        except BaseException:
+            member.terminate()
+            raise
+        return member
+
+    def _lock_name(self, place: tuple[str, int]) -> str:
+        return f"{self._group}/{place[0]}/{place[1]}"
 
     async def _take_over(self, topic: str, number: int) -> _Owned:
         row = await self._bus.pool.fetchrow(
@@ -292,9 +350,11 @@ class PostgresSubscription:
             found = await self._fetch_once(limit)
             if found or now >= deadline:
                 return found
-            # The short poll is only the fallback for a lost notification.
+            # The short poll is only the fallback for a lost notification. (Not `wait_for`: on Python 3.11 it loses a
+            # cancellation that comes together with the wake.)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), min(0.25, max(0.001, deadline - now)))
+                async with asyncio.timeout(min(0.25, max(0.001, deadline - now))):
+                    await self._wake.wait()
 
     async def _fetch_once(self, limit: int) -> Batch:
         if not self._owned:
@@ -333,10 +393,11 @@ class PostgresSubscription:
             )
         if done == "UPDATE 0":
             self._owned.pop((topic, partition), None)
+            self._next_claim = 0.0
             raise Fenced(f"{self._group} lost {topic}/{partition}")
 
     def rewind(self, topic: str, partition: int) -> None:
-        # Taking it anew reads the committed offset and keeps the lock.
+        # Taking it over anew reads the committed offset; the lock is kept.
         if self._owned.pop((topic, partition), None) is not None:
             self._next_claim = 0.0
 
@@ -345,7 +406,9 @@ class PostgresSubscription:
         return tuple(self._owned)
 
     async def close(self) -> None:
-        self._bus._waiters.discard(self._wake)
+        self._bus._members.discard(self)
+        self._owned.clear()
+        self._locked.clear()
         if self._member is not None and not self._member.is_closed():
             with contextlib.suppress(Exception):
                 await self._member.close(timeout=2)

@@ -7,11 +7,13 @@ from uuid import UUID
 
 from fastapi import Query, Response
 from mes.web import Ctx, IfMatch, Paging, Session, service_router, set_etag
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.order.api.schemas import Code, JobOut, Moment, OrderOut, Positive, ReasonIn, Strict, Text
+from services.order.commands import ending, releasing
 from services.order.commands import orders as commands
-from services.order.commands import releasing
+from services.order.commands.loading import Work
+from services.order.domain.quantity import plain
 from services.order.models import ProductionOrder
 from services.order.queries import orders as queries
 from services.order.queries.jobs import job_view
@@ -58,6 +60,26 @@ class OrderChange(Strict):
     source: Text | None = None
     customer: Text | None = None
     reason: Text = ""
+
+
+Disposition = Annotated[str, Field(pattern="^(stock|scrap|rework|transfer|)$", examples=["stock"])]
+
+
+class LotIn(Strict):
+    """What becomes of the work in progress of one job."""
+
+    job_id: UUID
+    disposition: Disposition
+
+
+class LotOut(BaseModel):
+    """Work in progress: good pieces that no later job has used, and pieces in rework."""
+
+    job_id: UUID
+    code: str
+    good_qty: str
+    rework_qty: str
+    uom: str
 
 
 async def order_out(session: Session, order: ProductionOrder, response: Response | None = None) -> OrderOut:
@@ -132,6 +154,43 @@ async def post_close(order_id: UUID, session: Session, ctx: Ctx, response: Respo
 @router.post("/orders/{order_id}/reopen", summary="Go on with a completed order")
 async def post_reopen(order_id: UUID, body: ReasonIn, session: Session, ctx: Ctx, response: Response) -> OrderOut:
     return await order_out(session, await commands.reopen(session, ctx, order_id, reason=body.reason), response)
+
+
+class CancelIn(Strict):
+    """Why, and what becomes of the work in progress: by job, or one answer for all."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"reason": "C-CUSTOMER", "disposition": "stock"}]}
+    )
+
+    reason: Text
+    disposition: Disposition = ""
+    dispositions: list[LotIn] = Field(default=[], max_length=500)
+
+
+@router.post("/orders/{order_id}/cancel", summary="End an order, with a disposition of its work in progress")
+async def post_cancel(order_id: UUID, body: CancelIn, session: Session, ctx: Ctx, response: Response) -> OrderOut:
+    by_job = {each.job_id: each.disposition for each in body.dispositions}
+    order = await ending.cancel(
+        session, ctx, order_id, reason=body.reason, dispositions=by_job, disposition=body.disposition
+    )
+    return await order_out(session, order, response)
+
+
+@router.post("/orders/{order_id}/short-close", summary="Complete an order with less than it was for")
+async def post_short_close(order_id: UUID, body: ReasonIn, session: Session, ctx: Ctx, response: Response) -> OrderOut:
+    return await order_out(session, await ending.short_close(session, ctx, order_id, reason=body.reason), response)
+
+
+@router.get("/orders/{order_id}/lots", summary="The work in progress of an order")
+async def get_lots(order_id: UUID, session: Session, ctx: Ctx) -> list[LotOut]:
+    order = await queries.order_by_id(session, ctx.site_id, order_id)
+    jobs = await queries.jobs_of(session, order.id)
+    return [
+        LotOut(job_id=lot.job.id, code=lot.job.code, good_qty=plain(lot.good), rework_qty=plain(lot.rework),
+               uom=lot.job.uom)
+        for lot in ending.lots(Work(order, {job.id: job for job in jobs}))
+    ]  # fmt: skip
 
 
 __all__ = ["order_out", "router"]

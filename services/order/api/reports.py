@@ -16,7 +16,9 @@ from services.order.api.jobs import job_out, workers_of
 from services.order.api.schemas import (
     Code,
     Moment,
+    Positive,
     Qty,
+    ReasonIn,
     ReportedOut,
     ReportOut,
     Strict,
@@ -25,6 +27,7 @@ from services.order.api.schemas import (
     WorkerIn,
     with_message,
 )
+from services.order.commands import decisions
 from services.order.commands import reports as commands
 from services.order.models import Report
 from services.order.queries import reports as queries
@@ -106,6 +109,40 @@ async def post_complete(
     return reported_out(done, response, language)
 
 
+class ScrapIn(Strict):
+    """Pieces found bad, their reason, and what caused it where that is another operation or person."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"qty": "3", "reason": "S-DIM"}]})
+
+    qty: Positive
+    reason: Code
+    scrap_class: str = Field(default="", pattern="^(operator|material|setup|)$")
+    occurred_at: Moment | None = None
+    workers: list[WorkerIn] = Field(default=[], max_length=100)
+    terminal: Code = ""
+    caused_by_job_id: UUID | None = None
+    caused_by_worker: Code = ""
+
+
+@router.post("/jobs/{job_id}/trial", status_code=201, summary="Report trial pieces of a setup")
+async def post_trial(
+    job_id: UUID, body: ReportIn, session: Session, ctx: Ctx, language: Language, response: Response
+) -> ReportedOut:
+    return reported_out(await commands.trial(session, ctx, job_id, body.entry()), response, language)
+
+
+@router.post("/jobs/{job_id}/scrap", status_code=201, summary="Scrap found later, also after completion")
+async def post_scrap(
+    job_id: UUID, body: ScrapIn, session: Session, ctx: Ctx, language: Language, response: Response
+) -> ReportedOut:
+    entry = commands.Entry(
+        scrap_reason=body.reason, scrap_class=body.scrap_class, occurred_at=body.occurred_at,
+        workers=workers_of(body.workers), terminal=body.terminal, caused_by_job_id=body.caused_by_job_id,
+        caused_by_worker=body.caused_by_worker,
+    )  # fmt: skip
+    return reported_out(await commands.scrap(session, ctx, job_id, body.qty, entry), response, language)
+
+
 @router.get("/jobs/{job_id}/reports", summary="Everything that was reported about a job")
 async def get_job_reports(
     job_id: UUID, session: Session, ctx: Ctx, page: Paging, language: Language
@@ -137,3 +174,53 @@ async def get_report(report_id: UUID, session: Session, ctx: Ctx, response: Resp
     row = await queries.report_by_id(session, ctx.site_id, report_id)
     set_etag(response, row.version)
     return report_out(row, language)
+
+
+# ---- decisions ------------------------------------------------------------------------------------------------------
+
+
+class AcceptIn(Strict):
+    """note: why it counts; correct_upstream: the operation before passed on more than it said."""
+
+    note: Text = ""
+    correct_upstream: bool = False
+
+
+class CorrectIn(Strict):
+    """What it should have said; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"good_qty": "90", "reason": "typo"}]})
+
+    good_qty: Qty | None = None
+    scrap_qty: Qty | None = None
+    rework_qty: Qty | None = None
+    scrap_reason: Code = ""
+    reason: Text
+
+
+@router.post("/reports/{report_id}/accept", summary="Let a pending report count")
+async def post_accept(
+    report_id: UUID, session: Session, ctx: Ctx, language: Language, response: Response, body: AcceptIn | None = None
+) -> ReportedOut:
+    said = body or AcceptIn()
+    done = await decisions.accept(session, ctx, report_id, note=said.note, upstream=said.correct_upstream)
+    return reported_out(done, response, language)
+
+
+@router.post("/reports/{report_id}/decline", summary="A pending report does not count")
+async def post_decline(
+    report_id: UUID, body: ReasonIn, session: Session, ctx: Ctx, language: Language, response: Response
+) -> ReportedOut:
+    done = await decisions.decline(session, ctx, report_id, reason=body.reason)
+    return reported_out(done, response, language)
+
+
+@router.post("/reports/{report_id}/correct", status_code=201, summary="Correct a report by a counter-entry")
+async def post_correct(
+    report_id: UUID, body: CorrectIn, session: Session, ctx: Ctx, language: Language, response: Response
+) -> ReportedOut:
+    done = await decisions.correct(
+        session, ctx, report_id, good=body.good_qty, scrap=body.scrap_qty, rework=body.rework_qty,
+        scrap_reason=body.scrap_reason, reason=body.reason,
+    )  # fmt: skip
+    return reported_out(done, response, language)

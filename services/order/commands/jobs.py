@@ -131,7 +131,8 @@ async def start(
     work, job = await load_of_job(session, ctx, job_id)
     if job.state == "Running" and await _runs_so(session, ctx, job, equipment_id, workers):
         return work, job
-    await begin_production(session, ctx, work, job, equipment_id=equipment_id)
+    await check_start(session, ctx, work, job, equipment_id)
+    await make_running(session, ctx, work, job, equipment_id)
     runs.begin(
         session, ctx, [(job, qty)], kind="production", equipment_id=equipment_id or job.equipment_id,
         workers=runs.crew(ctx, workers), at=at,
@@ -140,15 +141,19 @@ async def start(
     return work, job
 
 
-async def begin_production(
-    session: AsyncSession, ctx: Context, work: Work, job: Job, *, equipment_id: UUID | None = None
-) -> None:
-    """A job becomes Running; its setup run ends, the production run is the caller's. Raises Conflict."""
+async def check_start(session: AsyncSession, ctx: Context, work: Work, job: Job, equipment_id: UUID | None) -> None:
+    """Raises Conflict when a job may not start, or be joined, at a place; warns where guards only warn."""
     await _may_begin(session, ctx, work, job, "start", equipment_id)
+    if job.state != "Running" and await first_article_open(session, ctx, job):
+        raise refuse("job.first_article", job)
+
+
+async def make_running(
+    session: AsyncSession, ctx: Context, work: Work, job: Job, equipment_id: UUID | None = None
+) -> None:
+    """A job becomes Running; its setup run ends, the production run is the caller's."""
     before = job.state
     if before != "Running":
-        if await first_article_open(session, ctx, job):
-            raise refuse("job.first_article", job)
         if before == "Setup":
             await runs.end_of_job(session, ctx, job, "start")
         job.equipment_id = equipment_id or job.equipment_id or job.planned_equipment_id
@@ -242,6 +247,7 @@ async def end_job(session: AsyncSession, ctx: Context, work: Work, job: Job, ver
     """A job becomes Done; its runs end. What remained is written off by the ledger."""
     before = job.state
     await runs.end_of_job(session, ctx, job, "finish", reason)
+    job.short_qty = job.remaining_qty
     job.state, job.finished_at = "Done", ctx.now
     work.tell(job, before, verb, reason)
 
@@ -256,7 +262,7 @@ async def undo_finish(session: AsyncSession, ctx: Context, job_id: UUID, *, reas
     if work.order.state in ORDER_DELIVERED:
         raise refuse("job.order_completed", job, no=work.order.no)
     check_active(work, job)
-    job.finished_at = None
+    job.finished_at, job.short_qty = None, ZERO
     if job.kind == "outside":
         job.state = "Returned"
     else:
@@ -275,6 +281,7 @@ async def skip(session: AsyncSession, ctx: Context, job_id: UUID, *, reason: str
     if not job.optional and not approved_by.strip():
         raise refuse("job.not_optional", job)
     before, job.state, job.finished_at = job.state, "Skipped", ctx.now
+    job.short_qty = job.qty
     work.tell(job, before, "skip", reason)
     await settle(session, ctx, work)
     return work, job
@@ -303,7 +310,9 @@ async def abort_in(session: AsyncSession, ctx: Context, work: Work, job: Job, re
     before = job.state
     await runs.end_of_job(session, ctx, job, "abort", reason)
     made = job.good_qty + job.scrap_qty + job.rework_qty
+    job.short_qty = job.remaining_qty
     job.state, job.finished_at = ("Aborted" if made > ZERO else "Cancelled"), ctx.now
+    job.state_before_hold = ""
     work.tell(job, before, "abort", reason)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -65,12 +65,16 @@ class Work:
         """Inspections of a job that are not passed yet; the first article is looked at by `Job.fai`."""
         return [each for each in self.gates if each.job_id == job_id and each.stage != "FAI"]
 
+    def set_gates(self, gates: Iterable[InspectionGate]) -> None:
+        """The gates as they are now; those that are passed or decided about no longer count."""
+        self.gates = [each for each in gates if each.state not in GATE_OPEN_STATES]
+
     def node(self, job: Job) -> Node:
         """A job as the flow sees it."""
         blocked = bool(self.closed_gates(job.id)) or (job.state == "Done" and bool(self.job_holds(job.id)))
         return Node(
             job.id, job.seq, job.state, job.qty, job.good_qty, job.scrap_qty, job.rework_qty,
-            tuple(job.predecessor_ids), job.overlap_qty, job.rework_of is not None, blocked,
+            tuple(job.predecessor_ids), job.overlap_qty, job.rework_of, blocked, job.short_qty,
         )  # fmt: skip
 
     def flow(self) -> Flow:

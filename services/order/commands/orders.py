@@ -115,7 +115,7 @@ async def change_order(
     units = units_of(await material(session, ctx.site_id, order.material_id))
     _check_values(units, different)
     if "qty" in different:
-        _change_qty(work, units, different["qty"])
+        change_qty(work, units, different["qty"])
     for name, value in different.items():
         setattr(order, name, value)
     events.publish_changed(session, ctx, order, sorted(different), reason, work.holds)
@@ -123,8 +123,8 @@ async def change_order(
     return order
 
 
-def _change_qty(work: Work, units: Units, qty: Decimal) -> None:
-    """Give every job its new quantity; one that was done and has more to do waits to be resumed."""
+def change_qty(work: Work, units: Units, qty: Decimal) -> None:
+    """Give every job its new quantity; `settle` takes up again what was done and has more to do."""
     if not work.jobs:
         return
     wanted = units.to_report(qty, work.order.uom)
@@ -149,10 +149,11 @@ def _spread(work: Work, jobs: list[Job], difference: Decimal) -> None:
             continue
         before = job.state
         job.qty += part
+        job.short_qty = min(job.short_qty, max(Decimal(0), job.qty - used))
         difference -= part
-        if part > 0 and before == "Done":
-            job.state, job.finished_at = "Paused", None
-        work.tell(job, before, "reopen" if job.state != before else "changed", "qty")
+        if before == "Skipped":
+            job.short_qty = job.qty
+        work.tell(job, before, "changed", "qty")
         if difference == 0:
             return
 
@@ -185,6 +186,8 @@ async def close(session: AsyncSession, ctx: Context, order_id: UUID) -> Producti
     """Freeze a completed order for good. Raises NotFound, Conflict."""
     work = await load(session, ctx, order_id)
     check_order(work.order, "close")
+    if work.holds:
+        raise Conflict("order.held", state=work.order.state, legal=["reopen"], no=work.order.no)
     work.order.state, work.order.closed_at = "Closed", ctx.now
     events.publish_closed(session, ctx, work.order)
     return work.order

@@ -39,6 +39,14 @@ async def prepare(session: AsyncSession, ctx: Context, work: Work) -> None:
 
 async def settle(session: AsyncSession, ctx: Context, work: Work) -> None:
     """Bring an order to rest and publish what changed in it."""
+    await settle_quantities(session, ctx, work)
+    _begin(session, ctx, work)
+    if _is_complete(work):
+        await complete(session, ctx, work)
+
+
+async def settle_quantities(session: AsyncSession, ctx: Context, work: Work) -> None:
+    """Quantities and readiness of the jobs, and the order's totals; not its state."""
     flow = work.flow()
     if work.order.state not in ("Draft", "Rejected"):
         _flow_down(ctx, work, flow, await _look_around(session, ctx, work))
@@ -46,9 +54,6 @@ async def settle(session: AsyncSession, ctx: Context, work: Work) -> None:
         events.publish_job(session, ctx, told.job, told.from_state, told.verb, told.reason, work.order.no)
     work.told.clear()
     await _total(session, ctx, work, flow)
-    _begin(session, ctx, work)
-    if _is_complete(work):
-        await complete(session, ctx, work)
 
 
 # ---- quantities and readiness --------------------------------------------------------------------------------------
@@ -85,8 +90,22 @@ def _flow_down(ctx: Context, work: Work, flow: Flow, around: _Surroundings) -> N
         shortages = flow.shortages(seq)
         for node in list(flow.steps[seq].nodes):
             _settle_job(ctx, work, flow, work.jobs[node.id], shortages, around)
+        _take_up(work, flow, seq)
     for node in [each for each in flow.nodes.values() if each.is_rework]:
-        _settle_job(ctx, work, flow, work.jobs[node.id], {}, around)
+        _settle_job(ctx, work, flow, work.jobs[node.id], {node.id: flow.reworked_short(node)}, around)
+
+
+def _take_up(work: Work, flow: Flow, seq: int) -> None:
+    """Pieces came after all jobs of a step were over: the last of them goes on, once somebody resumes it."""
+    if work.order.state not in ORDER_ACTIVE or flow.left_lying(seq) == 0:
+        return
+    job = work.jobs[[each for each in flow.steps[seq].nodes if each.state in ("Done", "Skipped")][-1].id]
+    before = job.state
+    job.state, job.finished_at = ("Paused" if before == "Done" else "Waiting"), None
+    flow.put(work.node(job))
+    _apply_ledger(work, job, flow.shortages(seq))
+    flow.put(work.node(job))
+    work.tell(job, before, "reopen", "pieces_arrived")
 
 
 def _settle_job(
@@ -95,8 +114,8 @@ def _settle_job(
     before, changed = job.state, _apply_ledger(work, job, shortages)
     verb = "changed" if changed else ""
     if job.state in ("Waiting", "Ready"):
-        if job.remaining_qty == 0 and _nothing_comes(flow, job):
-            job.state, verb = "Skipped", "skip"
+        if _nothing_to_do(flow, job):
+            job.state, job.finished_at, verb = "Skipped", ctx.now, "skip"
             _apply_ledger(work, job, {})
         elif (ready := _is_ready(ctx, work, flow, job, around)) != (job.state == "Ready"):
             job.state, verb = ("Ready", "ready") if ready else ("Waiting", "waiting")
@@ -114,8 +133,13 @@ def _apply_ledger(work: Work, job: Job, shortages: dict[UUID, Decimal]) -> bool:
     return True
 
 
-def _nothing_comes(flow: Flow, job: Job) -> bool:
-    return job.rework_of is None and flow.arrived(job.seq) is not None and flow.inflow_is_final(job.seq)
+def _nothing_to_do(flow: Flow, job: Job) -> bool:
+    """Nothing was made, nothing remains, and nothing more can arrive."""
+    if job.remaining_qty or job.good_qty or job.scrap_qty or job.rework_qty:
+        return False
+    if job.rework_of is not None:
+        return job.written_off_qty > 0
+    return flow.arrived(job.seq) is not None and flow.inflow_is_final(job.seq)
 
 
 def _is_ready(ctx: Context, work: Work, flow: Flow, job: Job, around: _Surroundings) -> bool:
@@ -171,11 +195,20 @@ def _is_complete(work: Work) -> bool:
     return all(job.state in JOB_ENDED for job in work.jobs.values())
 
 
-async def complete(session: AsyncSession, ctx: Context, work: Work, verb: str = "completed", reason: str = "") -> None:
-    """The order is complete; orders that wait for it as a component go on."""
-    order, before = work.order, work.order.state
+async def complete(
+    session: AsyncSession,
+    ctx: Context,
+    work: Work,
+    verb: str = "completed",
+    reason: str = "",
+    *,
+    from_state: str = "",
+    short: bool = False,
+) -> None:
+    """The order is complete; orders that wait for it as a component go on. from_state: where it is set already."""
+    order, before = work.order, from_state or work.order.state
     order.state, order.completed_at = "Completed", ctx.now
-    order.short = order.good_qty < order.qty
+    order.short = short or order.good_qty < order.qty
     events.publish_completed(session, ctx, order, before, verb, reason)
     await reevaluate(session, ctx, await _waiting_for(session, ctx, order.id))
 

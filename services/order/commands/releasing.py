@@ -94,7 +94,8 @@ def _job(
 
 NEW_JOB: Mapping[str, Any] = {
     "state_before_hold": "", "good_qty": Decimal(0), "scrap_qty": Decimal(0), "rework_qty": Decimal(0),
-    "written_off_qty": Decimal(0), "over_qty": Decimal(0), "sent_qty": Decimal(0), "returned_qty": Decimal(0),
+    "written_off_qty": Decimal(0), "over_qty": Decimal(0), "short_qty": Decimal(0), "sent_qty": Decimal(0),
+    "returned_qty": Decimal(0),
     "allowed_to_start": True, "plan_cause": "", "pinned": False, "rework_loop": 0, "fai": "", "version": 1,
 }  # fmt: skip
 """What a job begins with; given here because an event is made of it before it is stored."""

@@ -20,7 +20,8 @@ from services.order.domain.states import JOB_ENDED
 class Node:
     """A job as the flow sees it. overlap: so many good pieces are passed on before it is done; None: all at once.
 
-    blocked_out: nobody may go on with its pieces (its lot is held, an inspection of its output is open).
+    blocked_out: nobody may go on with its pieces (its lot is held, an inspection of its output is open). short: what of
+    its quantity somebody gave up.
     """
 
     id: UUID
@@ -32,8 +33,13 @@ class Node:
     rework: Decimal = ZERO
     predecessors: tuple[UUID, ...] = ()
     overlap: Decimal | None = None
-    is_rework: bool = False
+    rework_of: UUID | None = None
     blocked_out: bool = False
+    short: Decimal = ZERO
+
+    @property
+    def is_rework(self) -> bool:
+        return self.rework_of is not None
 
     @property
     def ended(self) -> bool:
@@ -107,9 +113,9 @@ class Flow:
         return min(limits, default=None)
 
     def is_final(self, seq: int) -> bool:
-        """Whether what a step passes on is final: all its jobs are over and nothing of them is in rework."""
+        """Whether all jobs of a step and those before it are over. Reworked pieces may still come: see `left_lying`."""
         step = self.steps[seq]
-        return all(each.ended and each.rework == 0 for each in step.nodes) and all(map(self.is_final, step.before))
+        return all(each.ended for each in step.nodes) and all(map(self.is_final, step.before))
 
     def inflow_is_final(self, seq: int) -> bool:
         """Whether nothing more can arrive at a step."""
@@ -130,6 +136,30 @@ class Flow:
             found[each.id] = min(left, max(ZERO, each.qty - each.used))
             left -= found[each.id]
         return found
+
+    def left_lying(self, seq: int) -> Decimal:
+        """Pieces that arrived at a step after all its jobs were over: reworked, found, or of a raised quantity."""
+        live = [each for each in self.steps[seq].nodes if each.state in ("Done", "Skipped")]
+        if not live or not all(each.ended for each in self.steps[seq].nodes):
+            return ZERO
+        arrived = self.arrived(seq)
+        qty = sum((each.qty for each in live), ZERO)
+        given_up = sum((each.short for each in live), ZERO)
+        used = sum((each.used for each in live), ZERO)
+        return max(ZERO, (qty if arrived is None else min(qty, arrived)) - used - given_up)
+
+    def reworked_before(self, node: Node) -> Decimal | None:
+        """What a rework job gets from the one before it in its chain; None where it is the first."""
+        before = [self.nodes[one] for one in node.predecessors if one in self.nodes]
+        chain = [each for each in before if each.rework_of == node.rework_of]
+        return sum((each.good for each in chain), ZERO) if chain else None
+
+    def reworked_short(self, node: Node) -> Decimal:
+        """What of a rework job's quantity will never arrive from the one before it."""
+        before = [self.nodes[one] for one in node.predecessors if one in self.nodes]
+        arrived = self.reworked_before(node)
+        over = all(each.ended for each in before if each.rework_of == node.rework_of)
+        return max(ZERO, node.qty - arrived) if arrived is not None and over else ZERO
 
     def lets_begin(self, node: Node) -> bool:
         """Whether the operations before a job have passed on enough for it to begin, and nothing of it is blocked."""

@@ -12,6 +12,8 @@ from services.order.domain.ledger import ZERO, Ledger, Unbalanced
 from services.order.domain.quantity import plain
 from services.order.domain.states import JOB_AWAY, ORDER_DELIVERED, ORDER_TERMINAL
 
+# Pieces are reworked at most so many times.
+MOST_LOOPS = 3
 # Clocks of terminals differ by a little.
 CLOCK_SKEW = timedelta(minutes=5)
 
@@ -68,7 +70,6 @@ class Situation:
     used: Decimal = ZERO
     spare: Decimal | None = None
     in_run: bool = False
-    first_article_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +86,23 @@ def judge(change: Change, found: Situation, occurred_at: datetime, now: datetime
         return Pending("report.in_future", {"time": occurred_at.isoformat()})
     if found.order_state in ORDER_TERMINAL or found.order_state == "Draft":
         return Pending("report.order_ended", {"state": found.order_state})
-    if change.used > 0 or change.rework > 0:
-        if (wrong := _wrong_state(found)) is not None:
-            return wrong
-        if found.first_article_open:
-            return Pending("report.first_article")
+    if (change.used > 0 or change.rework > 0) and (wrong := _wrong_state(found)) is not None:
+        return wrong
     return _wrong_quantity(change, found)
 
 
 def _wrong_state(found: Situation) -> Pending | None:
     if found.order_state in ORDER_DELIVERED:
         return Pending("report.order_completed", {"state": found.order_state})
-    if found.state == "Held" or found.order_state == "Held":
+    if (found.state == "Held" or found.order_state == "Held") and not found.in_run:
         return Pending("report.job_held")
     if found.state in ("Waiting", "Ready", "Setup"):
         return Pending("report.not_started", {"state": found.state})
     if found.state == "Paused" and not found.in_run:
         return Pending("report.not_running", {"state": found.state})
     if found.state in ("Running", "Paused", "Done") or found.state in JOB_AWAY:
+        return None
+    if found.state == "Held":
         return None
     return Pending("report.job_ended", {"state": found.state})
 

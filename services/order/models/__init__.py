@@ -6,7 +6,7 @@ from services.order.models.base import Base
 from services.order.models.definitions import ColumnMapping, Definition, ImportRun
 from services.order.models.guards import GuardSetting
 from services.order.models.orders import Hold, Job, OutsideMove, ProductionOrder
-from services.order.models.projections import EquipmentState, HistoryEntry, InspectionGate, PlanChunk
+from services.order.models.projections import EquipmentState, HistoryEntry, InspectionGate, PlanChunk, PlanVersion
 from services.order.models.work import Report, Run, RunLine
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Job",
     "OutsideMove",
     "PlanChunk",
+    "PlanVersion",
     "ProductionOrder",
     "Report",
     "Run",

@@ -116,6 +116,8 @@ class Job(Base):
     scrap_qty: Mapped[Decimal] = mapped_column(default=ZERO)
     rework_qty: Mapped[Decimal] = mapped_column(default=ZERO)
     written_off_qty: Mapped[Decimal] = mapped_column(default=ZERO)
+    # Of what is written off, what somebody gave up (ended short, skipped); the rest never arrived.
+    short_qty: Mapped[Decimal] = mapped_column(default=ZERO)
     over_qty: Mapped[Decimal] = mapped_column(default=ZERO)
     allowed_to_start: Mapped[bool] = mapped_column(default=True)
     material_ready_at: Mapped[datetime | None]

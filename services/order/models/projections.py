@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from mes.db import Json, PrimaryId
+from mes.db import PrimaryId
 from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -54,8 +54,21 @@ class PlanChunk(Base):
     payload: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class PlanVersion(Base):
+    """The version of the plan that a site's jobs show."""
+
+    __tablename__ = "plan_version"
+
+    site_id: Mapped[PrimaryId]
+    version_id: Mapped[UUID]
+    version_no: Mapped[int] = mapped_column(BigInteger)
+    solver: Mapped[str]
+    published_at: Mapped[datetime | None]
+    applied_at: Mapped[datetime]
+
+
 class HistoryEntry(Base):
-    """An event about an order, from any topic; `what` is the event's message as JSON."""
+    """An event about an order, from any topic; `payload` is the message (of `type`) as it came, decoded on reading."""
 
     __tablename__ = "history_entry"
     __table_args__ = (Index("ix_history_entry_order_id", "order_id", "at"),)
@@ -70,4 +83,4 @@ class HistoryEntry(Base):
     verb: Mapped[str] = mapped_column(default="")
     actor: Mapped[str]
     at: Mapped[datetime]
-    what: Mapped[Json]
+    payload: Mapped[bytes] = mapped_column(LargeBinary)

@@ -106,6 +106,24 @@ async def runs_of_job(session: AsyncSession, job_id: UUID) -> list[dict[str, Any
     return await run_views(session, (await session.scalars(query)).all())
 
 
+async def runs(
+    session: AsyncSession,
+    site: UUID,
+    *,
+    equipment_id: UUID | None = None,
+    is_open: bool | None = None,
+    offset: int = 0,
+    limit: int = 100,
+) -> list[dict[str, Any]]:
+    """Runs, the newest first. is_open: only open or only ended ones."""
+    query = select(Run).where(Run.site_id == site).order_by(Run.started_at.desc(), Run.id.desc())
+    if equipment_id is not None:
+        query = query.where(Run.equipment_id == equipment_id)
+    if is_open is not None:
+        query = query.where(Run.ended_at.is_(None) if is_open else Run.ended_at.is_not(None))
+    return await run_views(session, (await session.scalars(query.offset(offset).limit(limit))).all())
+
+
 async def run_views(session: AsyncSession, runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Runs with their lines."""
     lines: dict[UUID, list[RunLine]] = {run.id: [] for run in runs}
@@ -131,4 +149,4 @@ async def moves_of_job(session: AsyncSession, job_id: UUID) -> Sequence[OutsideM
     return (await session.scalars(query)).all()
 
 
-__all__ = ["job_by_id", "job_view", "jobs", "moves_of_job", "quantities", "run_views", "runs_of_job"]
+__all__ = ["job_by_id", "job_view", "jobs", "moves_of_job", "quantities", "run_views", "runs", "runs_of_job"]

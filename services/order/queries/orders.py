@@ -59,6 +59,15 @@ async def open_holds(session: AsyncSession, order_ids: Sequence[UUID]) -> dict[U
     return found
 
 
+async def holds(
+    session: AsyncSession, site: UUID, *, order_id: UUID | None = None, offset: int = 0, limit: int = 100
+) -> Sequence[Hold]:
+    """Open holds, or all of one order, the oldest first."""
+    query = select(Hold).where(Hold.site_id == site).order_by(Hold.opened_at, Hold.id)
+    query = query.where(Hold.order_id == order_id) if order_id is not None else query.where(Hold.released_at.is_(None))
+    return (await session.scalars(query.offset(offset).limit(limit))).all()
+
+
 async def orders(
     session: AsyncSession,
     site: UUID,

@@ -48,7 +48,11 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class SetupRow:
-    """A row of a setup matrix; families may be ANY. Of the rows that match, the one with the lowest priority holds."""
+    """A row of a setup matrix; families may be ANY. Of the rows that match, the one with the lowest priority holds.
+
+    Staying in one family is no change: only a row that names that family on both sides holds for it, else it takes 0.
+    ANY as from_family also matches the unknown state at the start. Equal priorities: the first row given.
+    """
 
     from_family: str
     to_family: str
@@ -75,7 +79,8 @@ class Predecessor:
     """An operation that comes before, and how long after it this one may begin.
 
     lag_s: after its end (queue and move; runs around the clock). overlap_s: None, or this one may begin so many working
-    seconds after the start of the predecessor (first transfer batch), and then cannot end before its end plus `tail_s`.
+    seconds after the start of the predecessor (first transfer batch; `lag_s` then counts from that moment), and cannot
+    end before its end plus `tail_s`. A predecessor that is not in the problem is over and holds nothing back.
     """
 
     operation: str
@@ -149,7 +154,7 @@ class Problem:
     """A whole problem. now: nothing that is not begun may begin before. horizon: where calendars end.
 
     setups: setup class -> its matrix. current: the plan that stands (stability is measured against it; a replan starts
-    from it), by operation id.
+    from it), by operation id. machine_change_s: what a changed machine counts in `Score.moved`.
     """
 
     origin: datetime
@@ -160,6 +165,7 @@ class Problem:
     operations: Sequence[Operation]
     setups: Mapping[str, Sequence[SetupRow]] = field(default_factory=dict)
     current: Mapping[str, Planned] = field(default_factory=dict)
+    machine_change_s: int = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +173,8 @@ class Score:
     """Parts of the objective in their strict order; less is better. Seconds, but for missed (orders) and cost.
 
     missed: hard deadlines missed. tardiness: sum of weight x seconds late. moved: seconds that starts moved against the
-    current plan, plus `Problem`-wide penalty for changed machines. changeover: setup seconds. flow: sum of order ends.
+    current plan, plus `Problem.machine_change_s` for each changed machine. changeover: setup seconds. flow: sum of
+    order ends. makespan: the last end if no order has a due date (it then takes the place of tardiness), else 0.
     """
 
     missed: int
@@ -175,17 +182,20 @@ class Score:
     moved: int
     changeover: int
     flow: int
+    makespan: int = 0
 
-    def key(self) -> tuple[int, int, int, int, int]:
+    def key(self) -> tuple[int, int, int, int, int, int]:
         """For comparing two plans."""
-        return (self.missed, self.tardiness, self.moved, self.changeover, self.flow)
+        return (self.missed, self.tardiness, self.makespan, self.moved, self.changeover, self.flow)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What an engine answers. solver: "rule:ATCS", "cp-sat", ...; status: Optimal or Feasible.
 
-    bound: a proven lower bound of the weighted tardiness, None without one. rules: score of each rule that was tried.
+    Optimal: no plan misses fewer hard deadlines, and none that misses as few has less weighted tardiness (less makespan
+    if no order has a due date); nothing is claimed for the lesser parts of the score. bound: a proven lower bound of
+    that tardiness (or makespan), None without one. rules: score of each rule that was tried.
     beyond_horizon: some operation lies where calendars had ended.
     """
 

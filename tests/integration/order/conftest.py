@@ -1,4 +1,4 @@
-"""A shop with a few machines and routings, the order service at work on a real PostgreSQL, and a listener to its events."""
+"""A shop with a few machines, the order service at work on a real PostgreSQL, and the log of its events."""
 
 from __future__ import annotations
 
@@ -10,32 +10,25 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from fastapi import APIRouter
 from google.protobuf.message import Message
-from mes import outbox
+from mes.bus import Record
 from mes.clock import ClockState
-from mes.events.v1 import order_pb2
-from mes.inbox import Consumers, Meta
 from mes.runtime import Runtime, ServiceRuntime
-from mes.service import Service
-from mes.tables import service_metadata
 from mes.testing import TestDatabases
 from mes.web import service_app
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.order.models import Definition
 from services.order.service import service
 
 # A Monday, 08:00 in Shanghai.
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
-_SPEAKERS = ("scheduling", "equipment", "quality")
 
 
 class Shop:
     """The service, its API, and what it told."""
 
-    def __init__(self, runtime: Runtime, http: httpx.AsyncClient, heard: list[Message]) -> None:
-        self.runtime, self.http, self.heard = runtime, http, heard
+    def __init__(self, runtime: Runtime, http: httpx.AsyncClient) -> None:
+        self.runtime, self.http = runtime, http
         self.ids: dict[str, UUID] = {}
         self.now = NOW
 
@@ -52,7 +45,8 @@ class Shop:
         """Store a definition as the import does; its id in the field of its kind."""
         made = self.ids[no] = uuid4()
         row = Definition(
-            id=made, site_id=self.order_service.site_id, kind=what, no=no, spec={_ID[what]: str(made), "no": no, **spec},
+            id=made, site_id=self.order_service.site_id, kind=what, no=no,
+            spec={_ID[what]: str(made), "no": no, **spec},
             outdated=False, version=1, changed_at=NOW, changed_by="test",
         )  # fmt: skip
         async with self.order_service.transaction() as session:
@@ -64,11 +58,8 @@ class Shop:
         units = {"stock_uom": "kg", "order_uom": "pcs", "report_uom": "pcs", "order_factor": "0.05",
                  "report_factor": "0.05"}  # fmt: skip
         found = await self.define("material", no, **{**units, **material})
-        rows, before = [], 0
-        for each in operations:
-            each = {"predecessors": [before] if before else [], **each}
-            before = each["seq"]
-            rows.append(each)
+        befores = [[], *([each["seq"]] for each in operations)]
+        rows = [{"predecessors": before, **each} for before, each in zip(befores, operations, strict=False)]
         await self.define(
             "routing", f"{no}/A", material_id=str(found), revision="A", status="Accepted", operations=rows
         )
@@ -126,14 +117,22 @@ class Shop:
     # ---- events ----
 
     async def events(self, *kinds: type[Message]) -> list[Any]:
+        """What the service told, in the order of the log of each order."""
         assert await self.runtime.wait_idle(20) == []
-        return [each for each in self.heard if isinstance(each, kinds)]
+        names = {kind.DESCRIPTOR.full_name: kind for kind in kinds}
+        records = await self.runtime.bus.read(self.order_service.topic, limit=10_000)
+        records.sort(key=lambda each: each.headers["ce_time"])
+        return [names[each.headers["ce_type"]].FromString(each.value) for each in records
+                if each.headers["ce_type"] in names]  # fmt: skip
 
     async def tell(self, source: str, event: Message, key: str | UUID) -> None:
         """Another service says something, and everything that follows has happened."""
-        running = self.runtime.services[source]
-        async with running.transaction() as session:
-            outbox.publish(session, running.context(), event, key=key)
+        headers = {
+            "ce_id": str(uuid4()), "ce_source": f"mes.{source}", "ce_type": event.DESCRIPTOR.full_name,
+            "ce_time": self.now.isoformat(), "ce_subject": str(key), "ce_actor": "inspector", "ce_sequence": "1",
+            "ce_site": str(self.order_service.site_id),
+        }  # fmt: skip
+        await self.runtime.bus.append([Record(f"mes.{source}.v1", str(key), event.SerializeToString(), headers)])
         assert await self.runtime.wait_idle(20) == []
 
     async def advance(self, **span: float) -> None:
@@ -159,30 +158,13 @@ def balanced(job: Any) -> Any:
 @pytest.fixture
 async def shop(databases: TestDatabases) -> AsyncIterator[Shop]:
     settings = await databases.settings(["order"], clock_start=NOW.isoformat())
-    for name in (*_SPEAKERS, "listener"):
-        await _plain_database(databases, settings.service_url(name))
-    heard: list[Message] = []
-    listening = Consumers()
-
-    async def hear(session: Any, ctx: Any, event: Message, meta: Meta) -> None:
-        heard.append(event)
-
-    kinds = [
-        order_pb2.OrderCreated, order_pb2.OrderChanged, order_pb2.OrderReleased, order_pb2.OrderStateChanged,
-        order_pb2.OrderCompleted, order_pb2.OrderClosed, order_pb2.JobsAdded, order_pb2.JobChanged,
-        order_pb2.RunOpened, order_pb2.RunClosed, order_pb2.ReportRecorded, order_pb2.ReportDecided,
-        order_pb2.OutsideMoved,
-    ]  # fmt: skip
-    listening.on(*kinds)(hear)
-    others = [Service(name, service_metadata(), APIRouter()) for name in _SPEAKERS]
-    listener = Service("listener", service_metadata(), APIRouter(), listening, listens_to=("order",))
-    runtime = Runtime(settings, [service, *others, listener])
+    runtime = Runtime(settings, [service])
     await runtime.start()
     try:
         await runtime.set_clock(ClockState(NOW.timestamp(), NOW.timestamp(), 1.0, "stepped"))
         transport = httpx.ASGITransport(app=service_app(runtime.services["order"]))
         async with httpx.AsyncClient(transport=transport, base_url="http://shop") as http:
-            shop = Shop(runtime, http, heard)
+            shop = Shop(runtime, http)
             await _places(shop)
             yield shop
     finally:
@@ -199,14 +181,3 @@ async def _places(shop: Shop) -> None:
         await shop.define("equipment", no, work_centre_id=str(centre), is_networked=no == "P-01")
     await shop.define("reason", "S-BURR", code="S-BURR", kind="scrap", scrap_class="operator")
     await shop.define("reason", "S-TRIAL", code="S-TRIAL", kind="scrap", scrap_class="setup")
-
-
-async def _plain_database(databases: TestDatabases, url: str) -> None:
-    """A database with the tables that every service has."""
-    name = url.rsplit("/", 1)[1].split("?")[0]
-    await databases._execute(f'CREATE DATABASE "{name}"')
-    databases._made.append(name)
-    engine = create_async_engine(url)
-    async with engine.begin() as connection:
-        await connection.run_sync(service_metadata().create_all)
-    await engine.dispose()

@@ -99,7 +99,7 @@ def _history_entry() -> None:
         sa.Column("verb", sa.Text(), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("what", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_history_entry")),
     )
     op.create_index("ix_history_entry_order_id", "history_entry", ["order_id", "at"], unique=False)
@@ -234,6 +234,7 @@ def _job() -> None:
         sa.Column("scrap_qty", sa.Numeric(precision=18, scale=6), nullable=False),
         sa.Column("rework_qty", sa.Numeric(precision=18, scale=6), nullable=False),
         sa.Column("written_off_qty", sa.Numeric(precision=18, scale=6), nullable=False),
+        sa.Column("short_qty", sa.Numeric(precision=18, scale=6), nullable=False),
         sa.Column("over_qty", sa.Numeric(precision=18, scale=6), nullable=False),
         sa.Column("allowed_to_start", sa.Boolean(), nullable=False),
         sa.Column("material_ready_at", sa.DateTime(timezone=True), nullable=True),
@@ -336,6 +337,19 @@ def _plan_chunk() -> None:
         sa.Column("version_no", sa.BigInteger(), nullable=False),
         sa.Column("payload", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("version_id", "chunk", name=op.f("pk_plan_chunk")),
+    )
+
+
+def _plan_version() -> None:
+    op.create_table(
+        "plan_version",
+        sa.Column("site_id", sa.Uuid(), nullable=False),
+        sa.Column("version_id", sa.Uuid(), nullable=False),
+        sa.Column("version_no", sa.BigInteger(), nullable=False),
+        sa.Column("solver", sa.Text(), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("applied_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("site_id", name=op.f("pk_plan_version")),
     )
 
 
@@ -463,35 +477,18 @@ def _run_line() -> None:
     op.create_index("ix_run_line_job_id", "run_line", ["job_id"], unique=False)
 
 
-_TABLES = {
-    "aggregate_sequence": _aggregate_sequence,
-    "column_mapping": _column_mapping,
-    "definition": _definition,
-    "equipment_state": _equipment_state,
-    "guard_setting": _guard_setting,
-    "history_entry": _history_entry,
-    "hold": _hold,
-    "idempotency_key": _idempotency_key,
-    "import_run": _import_run,
-    "inbox": _inbox,
-    "inspection_gate": _inspection_gate,
-    "job": _job,
-    "outbox": _outbox,
-    "outside_move": _outside_move,
-    "parked_event": _parked_event,
-    "plan_chunk": _plan_chunk,
-    "production_order": _production_order,
-    "report": _report,
-    "run": _run,
-    "run_line": _run_line,
-}
+_TABLES = (
+    _aggregate_sequence, _column_mapping, _definition, _equipment_state, _guard_setting, _history_entry, _hold,
+    _idempotency_key, _import_run, _inbox, _inspection_gate, _job, _outbox, _outside_move, _parked_event, _plan_chunk,
+    _plan_version, _production_order, _report, _run, _run_line,
+)  # fmt: skip
 
 
 def upgrade() -> None:
-    for make in _TABLES.values():
+    for make in _TABLES:
         make()
 
 
 def downgrade() -> None:
-    for table in reversed(_TABLES):
-        op.drop_table(table)
+    for make in reversed(_TABLES):
+        op.drop_table(make.__name__.removeprefix("_"))

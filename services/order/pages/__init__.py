@@ -1,0 +1,1 @@
+"""Pages of the order service, made on the server."""

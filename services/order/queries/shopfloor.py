@@ -1,0 +1,128 @@
+"""What is said on the shop floor: names of things, states of machines, times in the site's zone, in one language."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from mes.i18n import t
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.order.models import Definition, EquipmentState
+
+ENDED = ("Done", "Skipped", "Cancelled", "Aborted", "Superseded")
+AT_WORK = ("Setup", "Running", "Paused")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Something of the workbook: its number and its two names."""
+
+    no: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads: in which language, where and when."""
+
+    language: str
+    zone: ZoneInfo
+    now: datetime
+
+    def say(self, code: str, **params: Any) -> str:
+        """The message of a code."""
+        return t(code, self.language, **params)
+
+    def known(self, prefix: str, word: str) -> str:
+        """The word for a state or a kind; the word itself where no catalogue knows it."""
+        said = t(f"{prefix}.{word}", self.language)
+        return word if said == f"{prefix}.{word}" else said
+
+    def name(self, zh: str, en: str) -> str:
+        """The name in the reader's language, else in the other one."""
+        return (zh or en) if self.language.startswith("zh") else (en or zh)
+
+    def called(self, thing: Named | None) -> str:
+        """Number and name."""
+        if thing is None:
+            return "—"
+        name = self.name(thing.zh, thing.en)
+        return f"{thing.no} {name}" if name and name != thing.no else thing.no
+
+    def when(self, moment: datetime | None) -> str:
+        """A time as one says it: the hour today, else with its day."""
+        if moment is None:
+            return "—"
+        local, today = moment.astimezone(self.zone), self.now.astimezone(self.zone)
+        if local.date() == today.date():
+            return local.strftime("%H:%M")
+        return local.strftime("%m-%d %H:%M" if local.year == today.year else "%Y-%m-%d %H:%M")
+
+    def span(self, seconds: float) -> str:
+        """A duration in its largest sensible units."""
+        minutes = round(abs(seconds) / 60)
+        if minutes == 0:
+            return self.say("page.span.none")
+        if minutes < 60:
+            return self.say("page.span.minutes", minutes=minutes)
+        if minutes < 48 * 60:
+            return self.say("page.span.hours", hours=minutes // 60, minutes=minutes % 60)
+        return self.say("page.span.days", days=minutes // 1440, hours=minutes % 1440 // 60)
+
+    def age(self, moment: datetime) -> str:
+        """How long ago something was."""
+        return self.span(max(timedelta(0), self.now - moment).total_seconds())
+
+
+def plain(value: Decimal | None) -> str | None:
+    """A quantity without exponent and needless zeros."""
+    if value is None:
+        return None
+    shown = format(value, "f")
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+
+async def named(
+    session: AsyncSession, site_id: UUID, kind: str, ids: Collection[UUID] | None = None
+) -> dict[UUID, Named]:
+    """Things of a kind by id: those asked for, or all."""
+    query = select(
+        Definition.id, Definition.no, Definition.spec["name"]["zh"].astext, Definition.spec["name"]["en"].astext
+    ).where(Definition.site_id == site_id, Definition.kind == kind)
+    if ids is not None:
+        query = query.where(Definition.id.in_(ids))
+    rows = await session.execute(query)
+    return {key: Named(no, zh or "", en or "") for key, no, zh, en in rows}
+
+
+async def reasons(session: AsyncSession, site_id: UUID, kind: str) -> Mapping[str, Named]:
+    """The reasons of a kind by code, in the order of their codes."""
+    rows = await session.execute(
+        select(Definition.spec)
+        .where(
+            Definition.site_id == site_id,
+            Definition.kind == "reason",
+            Definition.outdated.is_(False),
+            Definition.spec["kind"].astext == kind,
+        )
+        .order_by(Definition.no)
+    )
+    found = {}
+    for (spec,) in rows:
+        name = spec.get("name") or {}
+        found[spec["code"]] = Named(spec["code"], name.get("zh", ""), name.get("en", ""))
+    return found
+
+
+async def machine_states(session: AsyncSession, site_id: UUID) -> dict[UUID, EquipmentState]:
+    """The last state told of each machine."""
+    rows = await session.scalars(select(EquipmentState).where(EquipmentState.site_id == site_id))
+    return {row.equipment_id: row for row in rows}

@@ -1,0 +1,250 @@
+"""CP-SAT around a plan: the whole problem if it is small, else one window after the other.
+
+The best plan is held here, outside CP-SAT. A solution is decoded and replaces it only if its score is better.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from time import monotonic
+
+from ortools.sat.python import cp_model
+
+from services.scheduling.solver.cpsat import Expression, Found, Part
+from services.scheduling.solver.decoder import Schedule, decode
+from services.scheduling.solver.model import Model
+from services.scheduling.solver.objective import Objective, objective_of
+from services.scheduling.solver.problem import Score
+from services.scheduling.solver.scoring import score_of
+from services.scheduling.solver.windows import Chooser, Window
+
+WHOLE = 60
+"""Up to so many free operations the whole problem is one model."""
+_MARGIN = 0.05
+_WINDOW_S, _WINDOW_WORK = 1.5, 0.15
+_PATIENCE = 40
+_FIRST = 1000
+_LOOK_EVERY = 0.05
+
+
+class Incumbent:
+    """The best schedule so far. bound: of tardiness (of makespan without dates), None without one.
+
+    proven: nothing is better in missed deadlines and tardiness (in makespan without dates).
+    """
+
+    def __init__(self, schedule: Schedule, score: Score, on_better: Callable[[], None]) -> None:
+        self.schedule, self.score, self._on_better = schedule, score, on_better
+        self.bound = makespan_bound(schedule) if not schedule.model.dated else None
+        self.proven = self.improved = False
+        self._look()
+
+    @property
+    def first(self) -> int:
+        """What the bound is compared with."""
+        return self.score.tardiness if self.schedule.model.dated else self.score.makespan
+
+    def _look(self) -> None:
+        if not self.score.missed and self.first <= (self.bound or 0):
+            self.bound, self.proven = self.first, True
+
+    def prove(self, bound: int, per_missed: int) -> None:
+        """Take note of a lower bound of missed x per_missed + tardiness (of makespan without dates)."""
+        missed = self.score.missed * per_missed
+        self.bound = max(self.bound or 0, bound - missed)
+        self.proven = self.proven or missed + self.first <= bound
+
+    def offer(self, found: Found) -> bool:
+        """Decode a solution and keep it if it is better."""
+        model = self.schedule.model
+        schedule = decode(model, found.sequence(model), found.chosen)
+        score = score_of(schedule)
+        if score.key() >= self.score.key():
+            return False
+        self.schedule, self.score, self.improved = schedule, score, True
+        self._look()
+        self._on_better()
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When to stop: a moment of the monotonic clock, or when told."""
+
+    until: float
+    should_stop: Callable[[], bool]
+    seed: int
+
+    def left(self) -> float:
+        """Seconds that are left; 0 when told to stop."""
+        return 0.0 if self.should_stop() else max(self.until - monotonic(), 0.0)
+
+
+class _Listener(cp_model.CpSolverSolutionCallback):
+    def __init__(self, heard: Callable[[Callable[[Expression], int]], object]) -> None:
+        super().__init__()
+        self._heard = heard
+
+    def on_solution_callback(self) -> None:
+        self._heard(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a run of CP-SAT came to: value and lower bound of its objective; None without a solution."""
+
+    optimal: bool
+    value: int | None
+    bound: int
+    found: Found | None
+
+
+def minimise(
+    part: Part,
+    objective: Expression,
+    limits: Limits,
+    seconds: float,
+    heard: Callable[[Found], object] | None = None,
+) -> Answer:
+    """Run CP-SAT for at most so many seconds; every solution is told. A part with tails is a window: no fuss."""
+    part.cp.minimize(objective)
+    solver = cp_model.CpSolver()
+    solver.parameters.max_time_in_seconds = max(min(seconds, limits.left()) - _MARGIN, 0.02)
+    solver.parameters.random_seed = limits.seed
+    solver.parameters.num_workers = 2
+    if part.tails is not None:
+        # What prepares for a long search takes longer here than the search: measured, a third of the time is left.
+        solver.parameters.num_workers = 1
+        solver.parameters.linearization_level = 0
+        solver.parameters.cp_model_probing_level = 0
+        solver.parameters.symmetry_level = 0
+        solver.parameters.max_deterministic_time = _WINDOW_WORK
+    ended = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(solver, limits, ended), daemon=True)
+    watcher.start()
+    try:
+        listener = None if heard is None else _Listener(lambda value: heard(part.found(value)))
+        status = solver.solve(part.cp, listener)
+    finally:
+        ended.set()
+        watcher.join()
+    bound = max(round(solver.best_objective_bound), 0)
+    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        return Answer(False, None, bound, None)
+    return Answer(status == cp_model.OPTIMAL, round(solver.objective_value), bound, part.found(solver.value))
+
+
+def _watch(solver: cp_model.CpSolver, limits: Limits, ended: threading.Event) -> None:
+    """The solver's own limit is not kept in every phase: stop it from outside."""
+    while not ended.wait(_LOOK_EVERY):
+        if not limits.left():
+            solver.stop_search()
+
+
+def makespan_bound(schedule: Schedule) -> int:
+    """Nothing can end before the longest route, nor before a machine has done what only it can do.
+
+    Setups count nothing, calendars little: only runs behind the earliest moments at which they can begin.
+    """
+    model = schedule.model
+    heads, tails = [0] * len(model), [0] * len(model)
+    runs = [
+        min((choice.run for choice in model.choices[at]), default=model.operations[at].outside_s)
+        for at in range(len(model))
+    ]  # fmt: skip
+    for at in model.order:
+        if model.fixed[at]:
+            heads[at], runs[at] = schedule.start[at], schedule.end[at] - schedule.start[at]
+            continue
+        ready = [heads[link.before] + (runs[link.before] + link.lag if link.overlap < 0 else 0)
+                 for link in model.before[at]]  # fmt: skip
+        heads[at] = max([model.release[at], *ready])
+    for at in reversed(model.order):
+        links = [(each, link) for each in model.after[at] for link in model.before[each] if link.before == at]
+        tails[at] = max((tails[each] + runs[each] + link.lag for each, link in links if link.overlap < 0), default=0)
+    loads: dict[int, list[int]] = {}
+    for at, choices in enumerate(model.choices):
+        if not model.fixed[at] and choices and len({choice.machine for choice in choices}) == 1:
+            loads.setdefault(choices[0].machine, []).append(at)
+    machines = [
+        min(heads[at] for at in line) + sum(runs[at] for at in line) + min(tails[at] for at in line)
+        for line in loads.values()
+    ]
+    routes = [head + run + tail for head, run, tail in zip(heads, runs, tails, strict=True)]
+    return max([*machines, *routes], default=0)
+
+
+def free_operations(model: Model) -> list[int]:
+    """What may be moved."""
+    return [at for at in range(len(model)) if not model.fixed[at]]
+
+
+def improve(incumbent: Incumbent, limits: Limits) -> None:
+    """Make the incumbent better as long as the limits let it."""
+    model = incumbent.schedule.model
+    free = free_operations(model)
+    if not free or (incumbent.proven and not model.dated):
+        return
+    if len(free) > WHOLE or not solve_whole(incumbent, limits):
+        solve_windows(incumbent, limits)
+
+
+def solve_whole(incumbent: Incumbent, limits: Limits) -> bool:
+    """One model of everything: what is first in the score, and once that is proven the lesser parts in their order.
+
+    False if the proof did not succeed in half of the time.
+    """
+    part = Part(incumbent.schedule, free_operations(incumbent.schedule.model))
+    objective = objective_of(part)
+    if not incumbent.proven:
+        part.hint(incumbent.schedule)
+        answer = minimise(part, objective.first, limits, limits.left() * 0.5, incumbent.offer)
+        incumbent.prove(answer.bound, objective.per_missed)
+    if not incumbent.proven:
+        return False
+    part.cp.add(objective.first <= incumbent.score.missed * objective.per_missed + incumbent.first)
+    for number, lesser in enumerate(objective.lesser):
+        seconds = limits.left() / (len(objective.lesser) - number)
+        if seconds < 4 * _MARGIN:
+            break
+        part.hint(incumbent.schedule)
+        answer = minimise(part, lesser, limits, seconds, incumbent.offer)
+        if answer.value is None:
+            break
+        part.cp.add(lesser <= answer.value)
+    return True
+
+
+def solve_windows(incumbent: Incumbent, limits: Limits) -> None:
+    """One window after the other until the time is over, or nothing seems to be left to gain."""
+    rng, idle = Random(limits.seed), 0
+    schedule = incumbent.schedule
+    chooser = Chooser(schedule, rng)
+    patience = _PATIENCE + len(schedule.model) // 10
+    while limits.left() > 4 * _MARGIN and not (incumbent.proven and idle > patience):
+        if incumbent.schedule is not schedule:
+            schedule = incumbent.schedule
+            chooser = Chooser(schedule, rng)
+        idle = 0 if _solve_window(incumbent, chooser.draw(), limits) else idle + 1
+        if not schedule.model.dated and incumbent.proven:
+            return
+
+
+def _solve_window(incumbent: Incumbent, window: Window, limits: Limits) -> bool:
+    part = Part(incumbent.schedule, window.free, window.tails)
+    objective = objective_of(part)
+    part.hint(incumbent.schedule)
+    answer = minimise(part, _mixed(objective), limits, _WINDOW_S)
+    # Only the last solution is decoded, and a plan made of it: for thousands of operations both take a while.
+    return answer.found is not None and incumbent.offer(answer.found)
+
+
+def _mixed(objective: Objective) -> Expression:
+    """First part and lesser ones in one sum. Not strict, as whatever comes out is judged by its score anyway."""
+    mixed = objective.first * _FIRST
+    for number, lesser in enumerate(reversed(objective.lesser)):
+        mixed = mixed + lesser * 4**number
+    return mixed

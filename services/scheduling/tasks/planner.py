@@ -1,0 +1,216 @@
+"""One run: facts, problem, rules, publication, improvement."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from mes.runtime import ServiceRuntime
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from services.scheduling import metrics
+from services.scheduling.commands import planning
+from services.scheduling.commands.planning import Outcome, Overtaken, Ticket
+from services.scheduling.domain.exclusion import Reason
+from services.scheduling.domain.facts import Policy, Shop
+from services.scheduling.queries.problem import Built, build
+from services.scheduling.queries.shop import load_shop
+from services.scheduling.solver.checker import check
+from services.scheduling.solver.problem import Infeasible, Plan
+from services.scheduling.tasks.solving import Begun, Solving
+
+log = logging.getLogger(__name__)
+
+# The calendars are laid out at most so many times as far as estimated.
+_FURTHEST = 8
+# So often a plan is made anew because the shop was faster.
+_OVERTAKEN = 3
+_LOOK_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The problem and the first plan that was made of the facts."""
+
+    shop: Shop
+    built: Built
+    begun: Begun
+    conflicts: Sequence[Mapping[str, Any]]
+    digest: str
+
+    @property
+    def plan(self) -> Plan:
+        """The first plan."""
+        return self.begun.first
+
+
+class Planner:
+    """Plans one site."""
+
+    def __init__(self, running: ServiceRuntime, solving: Solving) -> None:
+        self._running = running
+        self._solving = solving
+        self._overtaken = 0
+
+    async def run(self) -> None:
+        """Answer the request that is due, if one is."""
+        began = time.monotonic()
+        async with self._running.transaction() as session:
+            ticket = await planning.take(session, self._running.context())
+        if ticket is None:
+            return
+        try:
+            await self._answer(ticket, began)
+            self._overtaken = 0
+        except Overtaken as overtaken:
+            # The next look plans again, in the end whatever begins meanwhile.
+            self._overtaken += 1
+            async with self._running.transaction() as session:
+                await planning.retry(session, self._running.context(), ticket, "overtaken_by_shop")
+            log.info("the shop was faster than the plan", extra={"job": str(overtaken)})
+        except (OSError, DBAPIError):
+            # The database does not answer: nothing could be written down, and all that is asked stays asked.
+            raise
+        except Infeasible as infeasible:
+            await self._end(ticket, "Infeasible", str(infeasible)[:500], began)
+        except Exception as error:
+            log.exception("planning failed")
+            await self._end(ticket, "Failed", repr(error)[:500], began)
+
+    async def _answer(self, ticket: Ticket, began: float) -> None:
+        shop = await self._facts()
+        if not shop.jobs and not shop.current:
+            async with self._running.transaction() as session:
+                await planning.drop(session, self._running.context(), ticket)
+            return
+        made = await self._first(ticket, shop)
+        try:
+            final = made.begun.rest is None
+            outcome = Outcome(
+                made.plan.status, seconds=time.monotonic() - began, digest=made.digest, problem=made.built.problem,
+                plan=made.plan, conflicts=made.conflicts, unplanned=made.built.unplanned, final=final,
+            )  # fmt: skip
+            if ticket.forced or final:
+                await self._conclude(ticket, made.shop, outcome)
+            if made.begun.rest is not None:
+                await self._improve(ticket, made, made.begun.rest, outcome, began)
+        finally:
+            await made.begun.abandon()
+
+    async def _conclude(self, ticket: Ticket, shop: Shop, outcome: Outcome) -> UUID | None:
+        async with self._running.transaction() as session:
+            insist = self._overtaken >= _OVERTAKEN
+            context = self._running.context()
+            version = await planning.conclude(session, context, ticket, shop, outcome, insist=insist)
+        if outcome.final:
+            metrics.RUNS.labels(outcome.status).inc()
+            metrics.SECONDS.observe(outcome.seconds)
+        return version
+
+    async def _end(self, ticket: Ticket, status: str, reason: str, began: float) -> None:
+        await self._conclude(ticket, Shop(), Outcome(status, reason, time.monotonic() - began))
+
+    # ---- the first plan ----
+
+    async def _facts(self) -> Shop:
+        async with self._running.read() as session:
+            # One snapshot for all statements.
+            await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            return await load_shop(session, self._running.site_id)
+
+    async def _first(self, ticket: Ticket, shop: Shop) -> _Made:
+        """A first plan. What an engine finds impossible is left out and named, the rest is planned."""
+        policy = Policy(ticket.settings.frozen_window_s, ticket.settings.repair_estimate_s)
+        now = self._running.clock.now()
+        seconds = self._improvement(ticket, len(shop.jobs))
+        given: dict[str, Reason] = {}
+        conflicts: list[Mapping[str, Any]] = []
+        stretch = 1
+        while True:
+            built = await asyncio.to_thread(build, shop, now, policy, given=given, stretch=stretch)
+            try:
+                begun = await self._solving.begin(built.problem, seconds, ticket.settings.seed)
+            except Infeasible as infeasible:
+                conflicts += _named(infeasible)
+                left_out = _left_out(shop, infeasible)
+                if not left_out.keys() - given.keys():
+                    raise
+                given |= left_out
+                continue
+            if begun.first.beyond_horizon and stretch < _FURTHEST:
+                await begun.abandon()
+                stretch *= 2
+                continue
+            await self._verify(built, begun.first)
+            return _Made(shop, built, begun, conflicts, await asyncio.to_thread(built.digest))
+
+    async def _verify(self, built: Built, plan: Plan) -> None:
+        wrong = await asyncio.to_thread(check, built.problem, plan)
+        if wrong:
+            log.error("the engine's plan is wrong", extra={"first": [str(each) for each in wrong[:5]]})
+            raise ValueError(f"plan refused by the checker: {len(wrong)} violations, first {wrong[0]}")
+
+    # ---- improvement ----
+
+    def _improvement(self, ticket: Ticket, operations: int) -> float:
+        """Real seconds for a better plan: more for larger shops, none while the clock is stepped."""
+        if self._running.clock.state.mode == "stepped" or not operations:
+            return 0.0
+        return ticket.settings.improvement_s * min(4.0, max(1.0, operations / 200))
+
+    async def _improve(
+        self, ticket: Ticket, made: _Made, rest: asyncio.Task[Plan], outcome: Outcome, began: float
+    ) -> None:
+        overtaken = await self._watch(rest, ticket)
+        better = await rest
+        spent = time.monotonic() - began
+        if overtaken:
+            # What stands is published already, or the newer request will look at it.
+            outcome = replace(outcome, status="Cancelled", reason="newer_request", plan=None)
+        elif better.score.key() < made.plan.score.key():
+            await self._verify(made.built, better)
+            outcome = replace(outcome, plan=better, status=better.status)
+        elif ticket.forced:
+            outcome = replace(outcome, plan=None, status=better.status)
+        await self._finish(ticket, made, replace(outcome, seconds=spent, final=True))
+
+    async def _finish(self, ticket: Ticket, made: _Made, outcome: Outcome) -> None:
+        try:
+            await self._conclude(ticket, made.shop, outcome)
+        except Overtaken:
+            if not ticket.forced:
+                raise
+            late = replace(outcome, plan=None, status="Cancelled", reason="overtaken_by_shop")
+            await self._conclude(ticket, made.shop, late)
+
+    async def _watch(self, work: asyncio.Task[Plan], ticket: Ticket) -> bool:
+        """Wait for the work; end it when there is a newer request, or the clock is stepped. Whether that was so."""
+        while not work.done():
+            await asyncio.wait({work}, timeout=_LOOK_S)
+            async with self._running.read() as session:
+                requested, due = await planning.is_due(session, self._running.site_id, self._running.clock.now())
+            newer = due and requested > ticket.request
+            if newer or self._running.clock.state.mode == "stepped":
+                await self._solving.cancel()
+                await asyncio.wait({work})
+                return newer
+        return False
+
+
+def _named(infeasible: Infeasible) -> list[Mapping[str, Any]]:
+    return [{"id": one, "code": code, "params": dict(params)} for one, code, params in infeasible.conflicts]
+
+
+def _left_out(shop: Shop, infeasible: Infeasible) -> dict[str, Reason]:
+    """Jobs named by the conflicts; of an order that is named, all of them."""
+    found: dict[str, Reason] = {}
+    for one, code, params in infeasible.conflicts:
+        jobs = [one] if one in shop.jobs else [job.id for job in shop.jobs.values() if job.order == one]
+        found |= {job: Reason("infeasible", {"conflict": code, **params}) for job in jobs}
+    return found

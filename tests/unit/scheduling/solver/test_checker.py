@@ -1,0 +1,145 @@
+"""The checker finds each kind of violation, put into a plan on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.scheduling.solver.checker import check
+from services.scheduling.solver.engine import rules_plan
+from services.scheduling.solver.problem import (
+    ANY,
+    Alternative,
+    Fixing,
+    Machine,
+    Operation,
+    Plan,
+    Planned,
+    Predecessor,
+    Problem,
+    SetupRow,
+)
+from tests.unit.scheduling.solver.shops import problem_of, random_problem
+
+SHOP = problem_of(
+    [Machine("M", [(0, 100), (200, 400), (500, 5_000)], setup_class="S", initial_family="A"), Machine("N")],
+    [
+        Operation("A.1", "A", (Alternative("M", 60),), family="A", interruptible=False),
+        Operation("A.2", "A", (Alternative("M", 150),), (Predecessor("A.1", 30),), family="B", interruptible=False),
+        Operation("B.1", "B", (Alternative("N", 50),), release=20),
+        Operation("B.2", "B", (Alternative("N", 40),), (Predecessor("B.1", 0, 10, 5),)),
+        Operation("B.3", "B", (), (Predecessor("B.2"),), outside_s=70),
+        Operation(
+            "C.1", "C", (Alternative("N", 30),), fixing=Fixing.FROZEN, machine="N", setup_start=300, start=300, end=330
+        ),
+        Operation("D.1", "D", (Alternative("N", 10), Alternative("M", 10)), fixing=Fixing.PINNED, machine="N", start=5),
+    ],
+    setups={"S": [SetupRow(ANY, "B", 25)]},
+)
+A1, A2 = Planned("A.1", "M", 0, 0, 60), Planned("A.2", "M", 75, 200, 350)
+B1, B2, B3 = Planned("B.1", "N", 20, 20, 70), Planned("B.2", "N", 70, 70, 110), Planned("B.3", "", 110, 110, 180)
+C1, D1 = Planned("C.1", "N", 300, 300, 330), Planned("D.1", "N", 5, 5, 15)
+RIGHT = {each.operation: each for each in (A1, A2, B1, B2, B3, C1, D1)}
+
+
+def kinds(*changed: Planned) -> set[str]:
+    made = {**RIGHT, **{each.operation: each for each in changed}}
+    return kinds_of(list(made.values()))
+
+
+def kinds_of(planned: list[Planned], problem: Problem = SHOP) -> set[str]:
+    score = rules_plan(problem).score
+    return {each.kind for each in check(problem, Plan(planned, score, "hand", "Feasible"))}
+
+
+def shifted(planned: Planned, by: int) -> Planned:
+    return replace(planned, setup_start=planned.setup_start + by, start=planned.start + by, end=planned.end + by)
+
+
+def test_the_right_plan_is_right() -> None:
+    assert kinds() == set()
+
+
+@pytest.mark.parametrize(
+    ("expected", "changed"),
+    [
+        ("alternative", replace(A1, machine="N")),
+        ("alternative", replace(B3, machine="N")),
+        ("duration", replace(B2, end=105)),
+        ("duration", replace(B3, end=170)),
+        ("window", Planned("A.1", "M", 100, 100, 260)),
+        ("window", replace(A1, setup_start=-10, start=-10, end=60)),
+        ("interrupted", Planned("A.2", "M", 350, 375, 625)),
+        ("setup", replace(A2, setup_start=200)),
+        ("setup", replace(A2, setup_start=60)),
+        ("overlap", shifted(B2, -20)),
+        ("overlap", Planned("B.2", "N", 310, 310, 350)),
+        ("predecessor", shifted(B3, -1)),
+        ("release", shifted(B1, -1)),
+        ("moved", shifted(C1, 1)),
+        ("pinned", Planned("D.1", "N", 4, 4, 14)),
+        ("pinned", Planned("D.1", "M", 600, 600, 610)),
+    ],
+)
+def test_a_change_is_found(expected: str, changed: Planned) -> None:
+    assert expected in kinds(changed)
+
+
+def test_lag_overlap_and_tail_are_found() -> None:
+    # A.1 ends at 60 and needs 30: A.2 cannot begin at 89 even where its window would be open.
+    wide = replace(SHOP, machines=[Machine("M", [(0, 5_000)], setup_class="S", initial_family="A"), Machine("N")])
+    others = [A1, B1, B2, B3, C1, D1]
+    assert kinds_of([*others, Planned("A.2", "M", 64, 89, 239)], wide) == {"predecessor"}
+    assert kinds_of([*others, Planned("A.2", "M", 65, 90, 240)], wide) == set()
+    two = replace(SHOP, operations=[
+        replace(each, alternatives=(Alternative("M", 40),)) if each.id == "B.2" else each for each in SHOP.operations
+    ])  # fmt: skip
+    early = Planned("B.2", "M", 200, 200, 240)
+    rest = [replace(A1, setup_start=500, start=500, end=560), shifted(A2, 600), B1, shifted(B3, 200), C1, D1]
+    assert "predecessor" not in kinds_of([*rest, early], two)
+    assert "predecessor" in kinds_of([*rest, Planned("B.2", "M", 29, 29, 69)], two)  # 9 s are worked, not 10
+    assert "predecessor" in kinds_of([*rest, Planned("B.2", "M", 30, 30, 70)], two)  # ends before 70 + 5
+
+
+def test_missing_unknown_and_doubled_operations_are_found() -> None:
+    planned = list(RIGHT.values())
+    assert kinds_of(planned[1:]) == {"missing"}
+    assert kinds_of([*planned, Planned("X", "N", 900, 900, 910)]) == {"unknown"}
+    assert kinds_of([*planned, B3]) == {"twice"}
+
+
+def test_free_work_may_not_lengthen_the_setup_of_fixed_work() -> None:
+    shop = problem_of(
+        [Machine("M", setup_class="S", initial_family="A")],
+        [
+            Operation("A", "A", (Alternative("M", 10),), family="A", fixing=Fixing.FROZEN, machine="M", setup_start=95,
+                      start=100, end=110),
+            Operation("B", "B", (Alternative("M", 10),), family="B"),
+        ],
+        setups={"S": [SetupRow("B", "A", 20)]},
+    )  # fmt: skip
+    fixed = Planned("A", "M", 95, 100, 110)
+    assert kinds_of([fixed, Planned("B", "M", 10, 10, 20)], shop) == {"setup"}
+    assert kinds_of([fixed, Planned("B", "M", 110, 110, 120)], shop) == set()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1 << 30), st.integers(-40, 40), st.integers(0, 1_000))
+def test_a_run_that_is_longer_or_begins_before_its_time_is_never_accepted(seed: int, by: int, which: int) -> None:
+    problem = random_problem(Random(seed))
+    made = rules_plan(problem)
+    at = which % len(made.operations)
+    changes: tuple[Callable[[Planned], Planned], ...] = (
+        lambda each: replace(each, end=each.end + abs(by) + 1_000_000),
+        lambda each: replace(each, setup_start=-10_000, start=-10_000, end=each.end - each.start - 10_000),
+        lambda each: replace(each, machine="nowhere"),
+    )
+    for change in changes:
+        operations = list(made.operations)
+        operations[at] = change(operations[at])
+        assert check(problem, replace(made, operations=operations))
