@@ -147,26 +147,29 @@ def import_command(
     file: Annotated[Path, typer.Argument(help=text("cli.help.file"))],
     yes: Annotated[bool, typer.Option("--yes", "-y", help=text("cli.help.yes"))] = False,
     good_rows: Annotated[bool, typer.Option("--good-rows", help=text("cli.help.good_rows"))] = False,
+    mapping: Annotated[str, typer.Option(help=text("cli.help.mapping"))] = "",
     home: Home = None,
 ) -> None:
     content = client.read_import(file)
 
     async def work(http: httpx.AsyncClient) -> None:
         with working("cli.checking", file=file.name):
-            seen = await client.preview(http, content, good_rows=good_rows)
-        if errors := seen.get("errors"):
-            client.show_errors(errors)
-            if not good_rows:
-                raise typer.Exit(1)
-        changes = seen.get("changes") or []
-        if not changes and not errors:
+            seen = await client.preview(http, content, good_rows=good_rows, mapping=mapping)
+        client.show_notes(seen)
+        if seen["errors"] and not good_rows:
+            client.show_errors(seen["errors"])
+            raise typer.Exit(1)
+        client.show_left_out(seen)
+        if not (changes := seen["changes"]):
             say("cli.nothing_changes")
             return
         client.show_changes(changes)
         if not yes and not typer.confirm(text("cli.confirm_import")):
             raise typer.Exit(1)
         with working("cli.importing", file=file.name):
-            done = await client.do_import(http, content, good_rows=good_rows)
+            # Exactly what was shown, or nothing.
+            options = {"good_rows": good_rows, "mapping": mapping, "token": seen["token"]}
+            done = await client.do_import(http, content, **options)
         if done.get("errors") and not good_rows:
             client.show_errors(done["errors"])
             raise typer.Exit(1)
