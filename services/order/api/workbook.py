@@ -17,6 +17,7 @@ from mes.web import (
     Paging,
     Running,
     Session,
+    combined,
     fact_router,
     get_if_match,
     problem,
@@ -279,7 +280,7 @@ async def put_mapping(
     if_match: Annotated[str | None, Header(description='version seen, as in ETag: "3"')] = None,
 ) -> MappingOut:
     known = await mappings.version_of(session, ctx, name)
-    seen = get_if_match(if_match) if known else 0
+    seen = await get_if_match(if_match) if known else 0
     row = await mappings.save(session, ctx, name, body.model_dump(), seen)
     set_etag(response, row.version)
     return _mapping_out(row)
@@ -291,4 +292,4 @@ def _mapping_out(row: Any) -> MappingOut:
     )
 
 
-router.include_router(asking)
+router = combined(router, asking)

@@ -17,7 +17,7 @@ from services.order.domain.states import JOB, ORDER, ORDER_ACTIVE, is_legal_for_
 from services.order.models import Hold, InspectionGate, Job, ProductionOrder
 
 # An inspection lot in one of these states no longer stands in the way.
-GATE_OPEN_STATES = frozenset({"Passed", "Cancelled", "Dispositioned"})
+GATE_OPEN_STATES = frozenset({"Passed", "Partial", "Cancelled", "Dispositioned"})
 
 
 @dataclass(slots=True)

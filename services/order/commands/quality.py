@@ -30,8 +30,8 @@ from services.order.domain.states import COUNTED, JOB_ENDED, ORDER_ACTIVE, ORDER
 from services.order.models import Hold, InspectionGate, Job, Report
 
 _FAI = {
-    "Pending": "open", "InProgress": "open", "ReInspection": "open", "Partial": "failed", "Failed": "failed",
-    "Passed": "passed", "Cancelled": "",
+    "Pending": "open", "InProgress": "open", "ReInspection": "open", "Failed": "failed",
+    "Reversed": "failed", "Passed": "passed", "Partial": "passed", "Cancelled": "",
 }  # fmt: skip
 
 
@@ -92,8 +92,7 @@ async def hold_for(session: AsyncSession, ctx: Context, nc: quality_pb2.Nonconfo
     if work is None or not nc.hold or work.order.state in ORDER_TERMINAL:
         return
     nonconformance = UUID(nc.nonconformance_id)
-    known = select(Hold.id).where(Hold.nonconformance_id == nonconformance).limit(1)
-    if await session.scalar(known) is not None:
+    if _held_by(work, nc):
         return
     reason = " ".join(each for each in (nc.no, nc.defect) if each) or "nonconformance"
     job = work.jobs.get(UUID(nc.job_id)) if nc.job_id else None
@@ -142,9 +141,8 @@ async def dispose(
         for number, each in enumerate(dispositions):
             make_up_qty += await _dispose_part(session, ctx, work, job, nc, number, each)
     if gate is not None:
+        # A first article stays failed until another one, or its concession, has passed: quality says so by its lots.
         gate.state, gate.as_of = "Dispositioned", ctx.now
-        if job is not None and first_article:
-            _decide_first_article(work, job, dispositions)
         await session.flush()
     await (_go_on(session, ctx, work, job) if job is not None else settle(session, ctx, work))
     if make_up_qty > 0:
@@ -201,10 +199,3 @@ def _way(operation: quality_pb2.ReworkOperation) -> order_pb2.OperationAlternati
         equipment_id=operation.equipment_id, work_centre_id=operation.work_centre_id,
         run_s_per_unit=operation.run_s_per_unit, setup_s=operation.setup_s, preference=1,
     )  # fmt: skip
-
-
-def _decide_first_article(work: Work, job: Job, dispositions: Sequence[quality_pb2.Disposition]) -> None:
-    """A first article used as it is has passed by concession; after anything else another one is made."""
-    conceded = bool(dispositions) and all(each.kind == "use_as_is" for each in dispositions)
-    job.fai = "passed" if conceded else ""
-    work.tell(job, job.state, "first_article", job.fai)
