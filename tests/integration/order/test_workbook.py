@@ -194,7 +194,9 @@ async def test_the_sample_is_imported_published_and_comes_back_unchanged(
     assert len(await office.idle()) == len(heard)
 
 
-@pytest.mark.parametrize(("path", "orders"), [("flexible/mk10.txt", 20), ("jobshop/bel00.txt", 792)])
+@pytest.mark.parametrize(
+    ("path", "orders"), [("flexible/mk10.txt", 20), pytest.param("jobshop/bel00.txt", 792, marks=pytest.mark.slow)]
+)
 async def test_public_instances_are_imported_in_time(
     office: Office, shared_data: Path, tmp_path: Path, record_property: Any, path: str, orders: int
 ) -> None:
@@ -207,7 +209,6 @@ async def test_public_instances_are_imported_in_time(
     assert seen["errors"] == [] and done["token"] == seen["token"]
     assert len(await office.orders()) == orders
     assert (await office.load(await office.export()))["changes"] == []
-    assert (await office.load(content))["changes"] == []
     # Aim: 10 s for the larger one; the limit leaves room for a machine that does something else too.
     assert took < 60
 
