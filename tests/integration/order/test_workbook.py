@@ -31,7 +31,8 @@ from examples.foshan.tables import make_tables
 from examples.instances import make_tables as make_instance
 from examples.instances import read_instance
 from examples.tables import Tables, write_workbook
-from services.order.queries.definitions import definition, routing_for
+from services.order.models.catalog import accepted_routing
+from services.order.queries.definitions import definition
 from services.order.service import service
 from services.simulator.shop import working_time
 
@@ -353,8 +354,8 @@ async def test_definitions_can_be_read_as_the_simulator_does(office: Office, sam
     assert len(page) == 6
     async with office.runtime.services["order"].read() as session:
         material = (await definition(session, office.runtime.services["order"].site_id, "material", "FG-001")).id
-        row, routing = await routing_for(session, office.runtime.services["order"].site_id, material)
-    assert (row.no, routing.revision, len(routing.operations)) == ("FG-001/A", "A", 4)
+        routing = await accepted_routing(session, office.runtime.services["order"].site_id, material)
+    assert (routing.material_id, routing.revision, len(routing.operations)) == (str(material), "A", 4)
 
 
 async def test_a_mapping_is_saved_and_used(office: Office, tmp_path: Path) -> None:
