@@ -13,7 +13,6 @@ from google.protobuf.message import Message
 from services.order.models import HistoryEntry
 from services.order.queries.shopfloor import Named, Reader
 
-
 _MOST_SHOWN = 12
 
 
