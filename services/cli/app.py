@@ -205,6 +205,7 @@ def simulate_command(
         bool, typer.Option("--as-fast-as-possible", help=text("cli.help.as_fast_as_possible"))
     ] = False,
     hours: Annotated[float | None, typer.Option(help=text("cli.help.hours"), min=0.01)] = None,
+    quantum: Annotated[float, typer.Option(help=text("cli.help.quantum"), min=0)] = 0.0,
     home: Home = None,
 ) -> None:
     settings = _settings(home)
@@ -226,7 +227,7 @@ def simulate_command(
             if hours is not None:
                 now = datetime.fromisoformat((await http.get("/clock")).raise_for_status().json()["now"])
                 until = now + timedelta(hours=hours)
-            await _simulate(str(http.base_url), seed, as_fast_as_possible, until)
+            await _simulate(str(http.base_url), seed, as_fast_as_possible, until, quantum)
 
         client.with_instance(settings, work)
 
@@ -241,7 +242,7 @@ def _as_workbook(file: Path, scratch: Path) -> Path:
     return target
 
 
-async def _simulate(address: str, seed: int, as_fast_as_possible: bool, until: datetime | None) -> None:
+async def _simulate(address: str, seed: int, as_fast_as_possible: bool, until: datetime | None, quantum: float) -> None:
     agent = import_module("services.simulator.agent")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=out, disable=not out.is_terminal) as bar:
@@ -251,7 +252,7 @@ async def _simulate(address: str, seed: int, as_fast_as_possible: bool, until: d
             bar.update(task, completed=seen.ended, total=seen.orders, description=f"{seen.now:%Y-%m-%d %H:%M}")
 
         done = await agent.simulate(
-            address, seed=seed, as_fast_as_possible=as_fast_as_possible, until=until, progress=tell
+            address, seed=seed, as_fast_as_possible=as_fast_as_possible, until=until, progress=tell, quantum_s=quantum
         )
     say(
         "cli.simulated", orders=done.orders, ended=done.orders_ended, wall=f"{done.wall_s:.1f}",

@@ -125,7 +125,7 @@ async def post_preview(
     ctx: Ctx,
     running: Running,
     language: Language,
-    good_rows: GoodRows = False,
+    good_rows: Annotated[bool, Query(description="as in the import; a preview always shows both sides")] = False,
     mapping: MappingName = "",
 ) -> ImportOut:
     given = await _file(file, session, ctx, running, mapping)
@@ -193,7 +193,7 @@ def _download(content: bytes, name: str) -> Response:
     return Response(content, media_type=XLSX, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-class RunOut(BaseModel):
+class ImportRunOut(BaseModel):
     """An import that changed something. changes: counts by kind and action, and every edited field."""
 
     file_name: str = Field(examples=["orders.xlsx"])
@@ -205,9 +205,9 @@ class RunOut(BaseModel):
 
 
 @router.get("/workbook/imports", summary="Imports that changed something, the last first")
-async def get_imports(session: Session, ctx: Ctx, page: Paging) -> list[RunOut]:
+async def get_imports(session: Session, ctx: Ctx, page: Paging) -> list[ImportRunOut]:
     rows = await list_runs(session, ctx, page.limit, page.offset)
-    return [RunOut.model_validate(row, from_attributes=True) for row in rows]
+    return [ImportRunOut.model_validate(row, from_attributes=True) for row in rows]
 
 
 # ---- mappings -------------------------------------------------------------------------------------------------------
