@@ -321,4 +321,6 @@ def restore_command(
 
 def main() -> None:
     """Entry point of `mes` and `python -m services`."""
+    if "--help" in sys.argv or len(sys.argv) == 1:
+        terminal.translate_help()
     app()
