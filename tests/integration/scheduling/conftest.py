@@ -124,7 +124,8 @@ class Plant:
             job = order_pb2.Job(
                 job_id=str(new_id()), order_id=order.order_id, order_no=no, code=f"{no}-{seq}", seq=seq,
                 kind="internal", state="Waiting" if jobs else "Ready", alternatives=ways,
-                predecessor_ids=[jobs[-1].job_id] if jobs else [], qty="1", remaining_qty="1", interruptible=True, version=1,
+                predecessor_ids=[jobs[-1].job_id] if jobs else [],
+                qty="1", remaining_qty="1", interruptible=True, version=1,
             )  # fmt: skip
             jobs.append(job)
             self.jobs[job.code] = job
