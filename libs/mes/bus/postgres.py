@@ -70,9 +70,17 @@ WHERE locktype = 'advisory' AND objsubid = 1 AND granted
 _TAKE = "SELECT pg_try_advisory_lock(hashtextextended($1, 7110902))"
 _GIVE_BACK = "SELECT pg_advisory_unlock(hashtextextended($1, 7110902))"
 
+_COMMIT = """
+UPDATE group_offset SET "offset" = $4 WHERE "group" = $1 AND topic = $2 AND partition = $3 AND epoch = $5
+"""
+
 CHANNEL = "mes_log"
 # No statement of the log takes seconds; one that does has lost its server.
 _STATEMENT_SECONDS = 60
+
+
+async def _leave(_: Any) -> None:
+    """The statements here leave nothing behind in a session, so none has to be reset: that is a round trip each."""
 
 
 class PostgresBus:
@@ -103,6 +111,7 @@ class PostgresBus:
             max_size=self._pool_size,
             timeout=5,
             command_timeout=_STATEMENT_SECONDS,
+            reset=_leave,
             server_settings={"application_name": "mes-log", "jit": "off"},
         )
         async with self.pool.acquire() as connection, connection.transaction():
@@ -320,6 +329,8 @@ class PostgresSubscription:
         member = await self._bus.connect()
         try:
             await member.execute(_JOIN, self._group)
+            # An offset lost with the machine only delivers again, and the inbox skips: no need to wait for the disk.
+            await member.execute("SET synchronous_commit = off")
         except BaseException:
             member.terminate()
             raise
@@ -377,20 +388,15 @@ class PostgresSubscription:
 
     async def commit(self, topic: str, partition: int, next_offset: int) -> None:
         owned = self._owned.get((topic, partition))
-        if owned is None:
+        if owned is None or self._member is None:
             raise Fenced(f"{self._group} does not own {topic}/{partition}")
-        # An offset lost with the machine only delivers again, and the inbox skips: no need to wait for the disk.
-        async with self._bus.pool.acquire() as connection, connection.transaction():
-            await connection.execute("SET LOCAL synchronous_commit = off")
-            done = await connection.execute(
-                'UPDATE group_offset SET "offset" = $4 '
-                'WHERE "group" = $1 AND topic = $2 AND partition = $3 AND epoch = $5',
-                self._group,
-                topic,
-                partition,
-                next_offset,
-                owned.epoch,
+        try:
+            done = await self._member.execute(
+                _COMMIT, self._group, topic, partition, next_offset, owned.epoch, timeout=_STATEMENT_SECONDS
             )
+        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+            # The locks went with the connection.
+            raise Fenced(f"{self._group} lost all partitions") from error
         if done == "UPDATE 0":
             self._owned.pop((topic, partition), None)
             self._next_claim = 0.0
