@@ -8,9 +8,14 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from mes.embedded import EmbeddedServer
 from mes.migrate import Target
 from mes.testing import TestDatabases, test_server
+
+# How long an example takes says nothing on a shared machine; how long a test may take, its timeout does.
+hypothesis_settings.register_profile("mes", deadline=None)
+hypothesis_settings.load_profile("mes")
 
 ROOT = Path(__file__).resolve().parent.parent
 

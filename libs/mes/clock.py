@@ -94,14 +94,17 @@ class BusinessClock:
                 continue
 
 
-def resumed(saved: dict[str, Any] | None, *, factor: float, start: datetime | None) -> ClockState:
-    """The state at the start of the instance: real time where the factor is 1, else on from where it stopped."""
+def resumed(saved: dict[str, Any] | None, used: float | None, *, factor: float, start: datetime | None) -> ClockState:
+    """The state at the start of the instance, from the state and the business time used last: on from where it stopped.
+
+    Only a clock that showed real time (factor 1, never set) shows real time again.
+    """
     now = time.time()
     if saved is None:
         return ClockState((start or datetime.fromtimestamp(now, UTC)).timestamp(), now, factor)
     state = ClockState(**saved)
     if state.mode == "stepped":
         return state
-    if state.factor == 1.0 and state.business <= now + 1:
+    if state.factor == 1.0 and abs(state.business - state.real) <= 1:
         return ClockState(now, now, 1.0)
-    return ClockState(state.business, now, state.factor)
+    return ClockState(max(used or 0.0, state.business), now, state.factor)

@@ -15,6 +15,8 @@ from mes.bus import Bus, Record
 from mes.context import Context
 
 CONTENT_TYPE = "application/protobuf"
+# Kafka takes records up to 1 MB by default, headers included.
+MOST_BYTES = 1_000_000
 _PENDING = "mes.outbox"
 
 
@@ -36,8 +38,11 @@ def publish(session: AsyncSession, ctx: Context, message: Message, *, key: str |
     """Publish an event with the session's transaction; returns its id (`ce_id`).
 
     key: id of the aggregate; events of one key keep their order. The topic follows from the session's service.
+    Raises ValueError beyond `MOST_BYTES`: a log would refuse it later, when nobody is there to hear.
     """
-    event_id = ctx.new_id()
+    event_id, payload = ctx.new_id(), message.SerializeToString(deterministic=True)
+    if len(payload) > MOST_BYTES:
+        raise ValueError(f"{message.DESCRIPTOR.full_name} of {key} has {len(payload)} bytes; send it in parts")
     headers = {
         "ce_specversion": "1.0",
         "ce_id": str(event_id),
@@ -53,7 +58,7 @@ def publish(session: AsyncSession, ctx: Context, message: Message, *, key: str |
     if ctx.traceparent:
         headers["traceparent"] = ctx.traceparent
     pending = session.info.setdefault(_PENDING, [])
-    pending.append(_Pending(event_id, "", str(key), message.SerializeToString(deterministic=True), headers))
+    pending.append(_Pending(event_id, "", str(key), payload, headers))
     return event_id
 
 

@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from mes import metrics, outbox, retention
 from mes.bus.postgres import PostgresBus
-from mes.clock import BusinessClock, ClockState, resumed
+from mes.clock import BusinessClock, ClockState
+from mes.clock_keeper import ClockKeeper
 from mes.config import Settings
 from mes.context import Context
 from mes.db import Database, create_engine
@@ -25,7 +26,6 @@ from mes.service import Service, Task
 
 log = logging.getLogger(__name__)
 
-_CLOCK = "business_clock"
 _CANCEL_AGAIN_S = 3.0
 
 
@@ -199,6 +199,7 @@ class Runtime:
         self.clock = BusinessClock()
         log_dsn = settings.service_url("log").replace("postgresql+asyncpg://", "postgresql://")
         self.bus = PostgresBus(log_dsn, partitions=settings.partitions)
+        self._keeper = ClockKeeper(self.bus, self.clock)
         self._definitions = list(services)
         self.services: dict[str, ServiceRuntime] = {}
         self._clock_task: asyncio.Task[None] | None = None
@@ -208,7 +209,9 @@ class Runtime:
         """Connect and start everything. On any error what was started is stopped again."""
         await self.bus.start()
         try:
-            await self._start_clock()
+            start = datetime.fromisoformat(self.settings.clock_start) if self.settings.clock_start else None
+            await self._keeper.start(factor=self.settings.clock_factor, start=start)
+            self._clock_task = asyncio.create_task(self._keeper.run(), name="clock")
             for service in self._definitions:
                 self.services[service.name] = ServiceRuntime(service, self.settings, self.clock, self.bus)
             for running in self.services.values():
@@ -226,29 +229,13 @@ class Runtime:
         if self._clock_task:
             await ended([self._clock_task])
             self._clock_task = None
-            with contextlib.suppress(Exception):
-                await self.bus.save_setting(_CLOCK, self.clock.ahead(0).as_json())
+        with contextlib.suppress(Exception):
+            await self._keeper.stop()
         await self.bus.close()
 
-    async def _start_clock(self) -> None:
-        saved = await self.bus.setting(_CLOCK)
-        start = datetime.fromisoformat(self.settings.clock_start) if self.settings.clock_start else None
-        await self.set_clock(resumed(saved, factor=self.settings.clock_factor, start=start))
-        self._clock_task = asyncio.create_task(self._keep_clock(), name="clock")
-
     async def set_clock(self, state: ClockState) -> None:
-        """Follow a new clock state and persist it, ahead of what will be used before the next save."""
-        await self.bus.save_setting(_CLOCK, BusinessClock(state).ahead(3.0).as_json())
-        self.clock.set(state)
-
-    async def _keep_clock(self) -> None:
-        while True:
-            await asyncio.sleep(1)
-            if self.clock.state.mode == "running" and self.clock.state.factor != 1.0:
-                try:
-                    await self.bus.save_setting(_CLOCK, self.clock.ahead(3.0).as_json())
-                except Exception as error:
-                    log.warning("the business clock could not be saved", extra={"error": repr(error)})
+        """Let every process follow a new clock state."""
+        await self._keeper.set(state)
 
     async def not_idle(self) -> list[str]:
         """What still moves on its own: empty when every event has had all its effects and no service works.

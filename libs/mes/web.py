@@ -42,37 +42,40 @@ _STATUS: list[tuple[type[DomainError], int]] = [
 
 
 # ---- what an endpoint asks for --------------------------------------------------------------------------------------
+# Coroutines although they wait for nothing: FastAPI runs plain functions in threads, a hop for each.
 
 
-def get_session(request: Request) -> AsyncSession:
+async def get_session(request: Request) -> AsyncSession:
     """The request's session: one transaction, committed with the outbox after the answer is made, before it is sent."""
     session: AsyncSession = request.state.session
     return session
 
 
-def get_service(request: Request) -> ServiceRuntime:
+async def get_service(request: Request) -> ServiceRuntime:
     """The running service behind the request."""
     running: ServiceRuntime = request.app.state.service
     return running
 
 
-def get_context(
+async def get_context(
     request: Request,
     x_actor: Annotated[
         str, Header(description="who acts: worker code (unverified until identities exist)", max_length=100)
     ] = "anonymous",
 ) -> Context:
     """Who, where, when; traceparent from the request."""
-    context: Context = get_service(request).context(x_actor, traceparent=mes_logging.traceparent.get())
-    return context
+    running: ServiceRuntime = request.app.state.service
+    return running.context(x_actor, traceparent=mes_logging.traceparent.get())
 
 
-def get_language(request: Request) -> str:
+async def get_language(request: Request) -> str:
     """The reader's language: `?lang=`, else Accept-Language, else the setting."""
     return language_of(request)
 
 
-def get_if_match(if_match: Annotated[str | None, Header(description='version seen, as in ETag: "3"')] = None) -> int:
+async def get_if_match(
+    if_match: Annotated[str | None, Header(description='version seen, as in ETag: "3"')] = None,
+) -> int:
     """The version that the caller saw. 428 without If-Match."""
     if if_match is None:
         raise HTTPException(428, "if_match_missing")
@@ -96,7 +99,7 @@ class Page(BaseModel):
     offset: int = 0
 
 
-def get_page(limit: Annotated[int, Query(ge=1, le=1000)] = 100, offset: Annotated[int, Query(ge=0)] = 0) -> Page:
+async def get_page(limit: Annotated[int, Query(ge=1, le=1000)] = 100, offset: Annotated[int, Query(ge=0)] = 0) -> Page:
     """The part of a list that is asked for."""
     return Page(limit=limit, offset=offset)
 
@@ -114,6 +117,11 @@ class Problem(BaseModel):
     code: str
     params: dict[str, Any] = {}
     errors: list[dict[str, Any]] = []
+
+
+_WRONG_INPUT: dict[int | str, dict[str, Any]] = {
+    422: {"model": Problem, "description": "The input is wrong; says what to do"}
+}
 
 
 # ---- routes: one transaction a request, idempotent POSTs ------------------------------------------------------------
@@ -379,23 +387,33 @@ def service_app(running: ServiceRuntime) -> FastAPI:
         title=f"Lingnan MES - {name}",
         version="0.1.0",
         summary=f"The {name} service of the manufacturing execution system",
-        responses={422: {"model": Problem, "description": "The input is wrong; says what to do"}},
     )
     app.state.service = running
     handle_errors(app)
     app.add_middleware(Observed, service=name)
-    app.include_router(running.service.router)
+    app.router.routes.extend(running.service.router.routes)
     return app
 
 
 def service_router(**kwargs: Any) -> APIRouter:
     """A router whose requests are transactions: see `ServiceRoute`."""
-    return APIRouter(route_class=ServiceRoute, **kwargs)
+    return APIRouter(route_class=ServiceRoute, **{"responses": _WRONG_INPUT, **kwargs})
 
 
 def fact_router(**kwargs: Any) -> APIRouter:
     """A router for facts with their own keys: see `FactRoute`."""
-    return APIRouter(route_class=FactRoute, **kwargs)
+    return APIRouter(route_class=FactRoute, **{"responses": _WRONG_INPUT, **kwargs})
+
+
+def combined(*routers: APIRouter) -> APIRouter:
+    """One router with the routes of others, in their order.
+
+    `include_router` would build every route a second time, and every request would be matched level by level.
+    """
+    made = APIRouter()
+    for router in routers:
+        made.routes.extend(router.routes)
+    return made
 
 
 def discard(session: AsyncSession) -> None:

@@ -147,26 +147,29 @@ def import_command(
     file: Annotated[Path, typer.Argument(help=text("cli.help.file"))],
     yes: Annotated[bool, typer.Option("--yes", "-y", help=text("cli.help.yes"))] = False,
     good_rows: Annotated[bool, typer.Option("--good-rows", help=text("cli.help.good_rows"))] = False,
+    mapping: Annotated[str, typer.Option(help=text("cli.help.mapping"))] = "",
     home: Home = None,
 ) -> None:
     content = client.read_import(file)
 
     async def work(http: httpx.AsyncClient) -> None:
         with working("cli.checking", file=file.name):
-            seen = await client.preview(http, content, good_rows=good_rows)
-        if errors := seen.get("errors"):
-            client.show_errors(errors)
-            if not good_rows:
-                raise typer.Exit(1)
-        changes = seen.get("changes") or []
-        if not changes and not errors:
+            seen = await client.preview(http, content, good_rows=good_rows, mapping=mapping)
+        client.show_notes(seen)
+        if seen["errors"] and not good_rows:
+            client.show_errors(seen["errors"])
+            raise typer.Exit(1)
+        client.show_left_out(seen)
+        if not (changes := seen["changes"]):
             say("cli.nothing_changes")
             return
         client.show_changes(changes)
         if not yes and not typer.confirm(text("cli.confirm_import")):
             raise typer.Exit(1)
         with working("cli.importing", file=file.name):
-            done = await client.do_import(http, content, good_rows=good_rows)
+            # Exactly what was shown, or nothing.
+            options = {"good_rows": good_rows, "mapping": mapping, "token": seen["token"]}
+            done = await client.do_import(http, content, **options)
         if done.get("errors") and not good_rows:
             client.show_errors(done["errors"])
             raise typer.Exit(1)
@@ -202,6 +205,7 @@ def simulate_command(
         bool, typer.Option("--as-fast-as-possible", help=text("cli.help.as_fast_as_possible"))
     ] = False,
     hours: Annotated[float | None, typer.Option(help=text("cli.help.hours"), min=0.01)] = None,
+    quantum: Annotated[float, typer.Option(help=text("cli.help.quantum"), min=0)] = 0.0,
     home: Home = None,
 ) -> None:
     settings = _settings(home)
@@ -223,7 +227,7 @@ def simulate_command(
             if hours is not None:
                 now = datetime.fromisoformat((await http.get("/clock")).raise_for_status().json()["now"])
                 until = now + timedelta(hours=hours)
-            await _simulate(str(http.base_url), seed, as_fast_as_possible, until)
+            await _simulate(str(http.base_url), seed, as_fast_as_possible, until, quantum)
 
         client.with_instance(settings, work)
 
@@ -238,7 +242,7 @@ def _as_workbook(file: Path, scratch: Path) -> Path:
     return target
 
 
-async def _simulate(address: str, seed: int, as_fast_as_possible: bool, until: datetime | None) -> None:
+async def _simulate(address: str, seed: int, as_fast_as_possible: bool, until: datetime | None, quantum: float) -> None:
     agent = import_module("services.simulator.agent")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=out, disable=not out.is_terminal) as bar:
@@ -248,7 +252,7 @@ async def _simulate(address: str, seed: int, as_fast_as_possible: bool, until: d
             bar.update(task, completed=seen.ended, total=seen.orders, description=f"{seen.now:%Y-%m-%d %H:%M}")
 
         done = await agent.simulate(
-            address, seed=seed, as_fast_as_possible=as_fast_as_possible, until=until, progress=tell
+            address, seed=seed, as_fast_as_possible=as_fast_as_possible, until=until, progress=tell, quantum_s=quantum
         )
     say(
         "cli.simulated", orders=done.orders, ended=done.orders_ended, wall=f"{done.wall_s:.1f}",
@@ -317,4 +321,6 @@ def restore_command(
 
 def main() -> None:
     """Entry point of `mes` and `python -m services`."""
+    if "--help" in sys.argv or len(sys.argv) == 1:
+        terminal.translate_help()
     app()

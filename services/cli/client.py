@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -110,23 +111,43 @@ async def _send(
 
 def show_errors(errors: list[dict[str, Any]]) -> None:
     """Every error by sheet, row and column."""
+    _show_problems(errors)
+    say("cli.import_errors", count=len(errors))
+
+
+def show_left_out(result: dict[str, Any]) -> None:
+    """What an import of the good rows leaves out, and why."""
+    left_out = [*result.get("errors", ()), *result.get("skipped", ())]
+    if left_out:
+        _show_problems(left_out)
+        say("cli.left_out", count=len(left_out))
+
+
+def show_notes(result: dict[str, Any]) -> None:
+    """What is worth knowing about a file, but not wrong."""
+    for each in result.get("notes", ()):
+        place = "/".join(str(each[part]) for part in ("sheet", "row") if each.get(part))
+        out.print(f"  [yellow]•[/] {escape(place)}: {escape(str(each['message']))}", highlight=False)
+
+
+def _show_problems(problems: list[dict[str, Any]]) -> None:
     table = Table("cli.sheet", "cli.row", "cli.column", "cli.error")
     for column in table.columns:
         column.header = text(str(column.header))
-    for each in errors:
+    for each in problems:
         words = str(each.get("message") or each.get("detail") or each.get("code", ""))
         place = (each.get("sheet"), each.get("row"), each.get("column"))
         table.add_row(*(escape("" if part is None else str(part)) for part in (*place, words)))
     out.print(table)
-    say("cli.import_errors", count=len(errors))
 
 
-def show_changes(changes: Any) -> None:
-    """What an import changes: a list of changes, or counts by kind."""
-    for each in list(changes.items() if isinstance(changes, dict) else changes)[:50]:
-        words = (
-            " ".join(f"{name}={value}" for name, value in each.items())
-            if isinstance(each, dict)
-            else " ".join(map(str, each))
-        )
-        out.print(f"  {escape(words)}", highlight=False)
+def show_changes(changes: list[dict[str, Any]], most: int = 200) -> None:
+    """What an import changes: how many new things by sheet, and every edit, old and new."""
+    new = Counter(str(each["sheet"]) for each in changes if each["action"] == "added")
+    for sheet, count in new.items():
+        say("cli.added", sheet=sheet, count=count)
+    edits = [each for each in changes if each["action"] != "added"]
+    for each in edits[:most]:
+        out.print(f"  {escape(str(each['message']))}", highlight=False)
+    if len(edits) > most:
+        say("cli.more_changes", count=len(edits) - most)

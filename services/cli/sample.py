@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import datetime
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Any
 
 import httpx
 from mes.config import Settings
-from mes.errors import Invalid, Unavailable
+from mes.errors import Invalid
 from openpyxl import load_workbook
 
 from services.cli.client import do_import, read_import
 from services.cli.installation import Installation
 from services.cli.terminal import language, say, working
 from services.simulator.agent import simulate
+
+log = logging.getLogger(__name__)
 
 FACTOR = 60.0
 _WORKBOOKS = {"foshan": "foshan-hardware.xlsx"}
@@ -76,11 +79,15 @@ async def _load(address: str, sample: str) -> None:
 
 
 async def _be_the_machines(address: str) -> None:
-    stop = asyncio.Event()
-    try:
-        await simulate(address, stop=stop)
-    except asyncio.CancelledError:
-        stop.set()
-        raise
-    except httpx.HTTPError as error:
-        raise Unavailable("cli.no_answer", reason=str(error) or type(error).__name__) from error
+    """Until all is done or the instance stops; what goes wrong with the simulated people must not end the instance."""
+    while True:
+        stop = asyncio.Event()
+        try:
+            await simulate(address, stop=stop)
+            return
+        except asyncio.CancelledError:
+            stop.set()
+            raise
+        except Exception as error:
+            log.warning("the simulated workshop failed, starting it again", exc_info=error)
+            await asyncio.sleep(5)

@@ -13,7 +13,6 @@ from mes.errors import DomainError
 from mes.i18n import choose_language, t
 from rich.console import Console
 from rich.markup import escape
-from typer import rich_utils
 
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
@@ -25,6 +24,12 @@ def set_language(wish: str | None) -> None:
     global _language
     environment = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
     _language = choose_language((wish or environment).partition(".")[0], "en")
+
+
+def translate_help() -> None:
+    """Let the frames of help texts speak the language too. Loads what only help needs."""
+    from typer import rich_utils
+
     for title in ("ARGUMENTS", "OPTIONS", "COMMANDS", "ERRORS"):
         setattr(rich_utils, f"{title}_PANEL_TITLE", text(f"cli.panel.{title.lower()}"))
 

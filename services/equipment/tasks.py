@@ -5,12 +5,36 @@ from __future__ import annotations
 import asyncio
 
 from mes.runtime import ServiceRuntime
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from services.equipment.commands.current import locked, refresh
-from services.equipment.models import Equipment
+from services.equipment.domain.compose import OverlayKind
+from services.equipment.models import Equipment, OverlayRow, WorkCentre
 
 EVERY_S = 2.0
+
+# Without signals, calendar and open stop only a run changes a machine's state, and runs come as events.
+_RESTLESS = (
+    select(Equipment.id)
+    .outerjoin(WorkCentre, WorkCentre.id == Equipment.work_centre_id)
+    .where(
+        Equipment.outdated.is_(False),
+        or_(
+            Equipment.is_networked,
+            Equipment.calendar_id.is_not(None),
+            WorkCentre.calendar_id.is_not(None),
+            Equipment.fold["signals"].as_integer() > 0,
+            select(OverlayRow.id)
+            .where(
+                OverlayRow.equipment_id == Equipment.id,
+                OverlayRow.kind == OverlayKind.MANUAL_STOP,
+                OverlayRow.end_at.is_(None),
+            )
+            .exists(),
+        ),
+    )
+    .order_by(Equipment.id)
+)
 
 
 async def watch(running: ServiceRuntime) -> None:
@@ -22,15 +46,9 @@ async def watch(running: ServiceRuntime) -> None:
 
 
 async def look(running: ServiceRuntime) -> int:
-    """Refresh every machine, each in a transaction of its own; how many changed."""
+    """Refresh every machine that time alone can change, each in a transaction of its own; how many changed."""
     async with running.read() as session:
-        ids = list(
-            await session.scalars(
-                select(Equipment.id)
-                .where(Equipment.site_id == running.site_id, Equipment.outdated.is_(False))
-                .order_by(Equipment.id)
-            )
-        )
+        ids = list(await session.scalars(_RESTLESS.where(Equipment.site_id == running.site_id)))
     count = 0
     for equipment_id in ids:
         async with running.transaction() as session:

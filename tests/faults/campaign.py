@@ -68,8 +68,12 @@ class Outcome:
 class Campaign:
     """Kills one product so many times under the work of a client outside."""
 
-    def __init__(self, product: Product, victim: Victim, folder: Path, seed: int) -> None:
+    def __init__(
+        self, product: Product, victim: Victim, folder: Path, seed: int, *, always_again: bool = False
+    ) -> None:
         self._product = product
+        # After every kill events are delivered again, not only now and then.
+        self._always_again = always_again
         self._victim = victim
         # Apart, so that the kills of a seed do not depend on how far the work came.
         self._random, self._work_random = Random(f"kills {seed}"), Random(f"work {seed}")
@@ -127,7 +131,7 @@ class Campaign:
     async def _kill_once(self) -> None:
         """At some moment of the work; now and then once more while it starts, or together with PostgreSQL."""
         await asyncio.sleep(self._random.uniform(0.3, 2.5))
-        with_database = self._random.random() < 0.2
+        with_database = self._random.random() < 0.2 and not self._always_again
         await self._kill(database_too=with_database)
         self._outcome.kills_with_database += with_database
         if self._random.random() < 0.2:
@@ -144,7 +148,7 @@ class Campaign:
         self._outcome.orphans += await asyncio.to_thread(self._victim.survivors)
 
     async def _forget(self) -> None:
-        if self._random.random() < 0.5:
+        if self._always_again or self._random.random() < 0.5:
             await redelivery.deliver_again(self._victim.home, self._random.randint(1, 20))
         if self._random.random() < 0.5:
             service = self._random.choice(list(self._product.services))

@@ -136,7 +136,9 @@ def _by_order(log: Sequence[Event]) -> dict[str, list[Event]]:
 
 def _history(no: str, entries: Sequence[Mapping[str, Any]], told: Sequence[Event]) -> list[Balance]:
     """An order's history has every event of the order service once, in order; a run of two jobs is two entries."""
-    own = [each for each in entries if each["source"] == "order"]
+    # By their ids in the order in which they were kept; shown they are by time, and requests that waited for each other
+    # carry the time at which they began.
+    own = sorted((each for each in entries if each["source"] == "order"), key=lambda each: str(each["id"]))
     sequences = [each["sequence"] for each in own]
     kept = Counter((each["sequence"], each["job_id"]) for each in own)
     return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from mes.web import combined
 
 from services.order.api import (
     definitions,
@@ -19,7 +19,6 @@ from services.order.api import (
     workbook,
 )
 
-router = APIRouter()
 # Pages first: /orders/board is no order.
-for part in (pages, orders, jobs, holds, outside, runs, splits, reports, workbook, definitions, dispatch, history):
-    router.include_router(part.router)
+_PARTS = (pages, orders, jobs, holds, outside, runs, splits, reports, workbook, definitions, dispatch, history)
+router = combined(*(part.router for part in _PARTS))

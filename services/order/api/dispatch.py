@@ -19,7 +19,7 @@ router = service_router(tags=["dispatch"])
 _ID = "0198c1f0-0000-7000-8000-000000000001"
 
 
-def reader_of(language: Language, running: Running, ctx: Ctx) -> Reader:
+async def reader_of(language: Language, running: Running, ctx: Ctx) -> Reader:
     """Who asks, in the zone of the site."""
     return Reader(language, ZoneInfo(running.settings.time_zone), ctx.now)
 

@@ -17,6 +17,7 @@ from mes.web import (
     Paging,
     Running,
     Session,
+    combined,
     fact_router,
     get_if_match,
     problem,
@@ -124,7 +125,7 @@ async def post_preview(
     ctx: Ctx,
     running: Running,
     language: Language,
-    good_rows: GoodRows = False,
+    good_rows: Annotated[bool, Query(description="as in the import; a preview always shows both sides")] = False,
     mapping: MappingName = "",
 ) -> ImportOut:
     given = await _file(file, session, ctx, running, mapping)
@@ -192,7 +193,7 @@ def _download(content: bytes, name: str) -> Response:
     return Response(content, media_type=XLSX, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-class RunOut(BaseModel):
+class ImportRunOut(BaseModel):
     """An import that changed something. changes: counts by kind and action, and every edited field."""
 
     file_name: str = Field(examples=["orders.xlsx"])
@@ -204,9 +205,9 @@ class RunOut(BaseModel):
 
 
 @router.get("/workbook/imports", summary="Imports that changed something, the last first")
-async def get_imports(session: Session, ctx: Ctx, page: Paging) -> list[RunOut]:
+async def get_imports(session: Session, ctx: Ctx, page: Paging) -> list[ImportRunOut]:
     rows = await list_runs(session, ctx, page.limit, page.offset)
-    return [RunOut.model_validate(row, from_attributes=True) for row in rows]
+    return [ImportRunOut.model_validate(row, from_attributes=True) for row in rows]
 
 
 # ---- mappings -------------------------------------------------------------------------------------------------------
@@ -279,7 +280,7 @@ async def put_mapping(
     if_match: Annotated[str | None, Header(description='version seen, as in ETag: "3"')] = None,
 ) -> MappingOut:
     known = await mappings.version_of(session, ctx, name)
-    seen = get_if_match(if_match) if known else 0
+    seen = await get_if_match(if_match) if known else 0
     row = await mappings.save(session, ctx, name, body.model_dump(), seen)
     set_etag(response, row.version)
     return _mapping_out(row)
@@ -291,4 +292,4 @@ def _mapping_out(row: Any) -> MappingOut:
     )
 
 
-router.include_router(asking)
+router = combined(router, asking)

@@ -27,18 +27,20 @@ from services.order.models.guards import GuardSetting
 
 Kind = TypeVar("Kind", bound=Message)
 
-_parsed: dict[tuple[UUID, int], Message] = {}
+_parsed: dict[tuple[UUID, int, datetime], Message] = {}
 _MOST_PARSED = 20_000
 
 
 def parsed(row: Definition, kind: type[Kind]) -> Kind:
     """A definition's message. It is shared: do not change it."""
-    found = _parsed.get((row.id, row.version))
+    # A change that was rolled back leaves its version free for another one: the moment tells them apart.
+    key = (row.id, row.version, row.changed_at)
+    found = _parsed.get(key)
     if not isinstance(found, kind):
         if len(_parsed) > _MOST_PARSED:
             _parsed.clear()
         found = ParseDict(row.spec, kind(), ignore_unknown_fields=True)
-        _parsed[(row.id, row.version)] = found
+        _parsed[key] = found
     return found
 
 
@@ -80,11 +82,15 @@ def units_of(material: order_pb2.MaterialDefined) -> Units:
 
 
 async def accepted_routing(session: AsyncSession, site: UUID, material_id: UUID) -> order_pb2.RoutingRevisionDefined:
-    """The newest accepted routing revision of a material. Raises Conflict without one."""
+    """The newest accepted routing revision of a material. Raises NotFound, Conflict without one."""
+    no = (await material(session, site, material_id)).no
+    # Routings are numbered material/revision and "0" follows "/": the unique index finds those of one material.
     rows = await session.scalars(
         select(Definition).where(
             Definition.site_id == site,
             Definition.kind == "routing",
+            Definition.no > f"{no}/",
+            Definition.no < f"{no}0",
             Definition.outdated.is_(False),
             Definition.spec["material_id"].astext == str(material_id),
             Definition.spec["status"].astext == "Accepted",

@@ -13,6 +13,8 @@ from google.protobuf.message import Message
 from services.order.models import HistoryEntry
 from services.order.queries.shopfloor import Named, Reader
 
+_MOST_SHOWN = 12
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -144,7 +146,7 @@ def _run(line: _Line) -> None:
     event, opened = line.event, line.row.type.endswith("RunOpened")
     job, machine = line.job(str(line.row.job_id)), line.machine(event.equipment_id)
     line.entry.workers = [each.worker for each in event.workers]
-    line.entry.symbol = ("⚙" if event.kind == "setup" else "▶") if opened else "⏸"
+    line.entry.symbol = ("⚙" if event.kind == "setup" else "▶") if opened else "Ⅱ"
     who = ", ".join(line.entry.workers) or line.row.actor
     if opened:
         code = "page.line.setup_opened" if event.kind == "setup" else "page.line.run_opened"
@@ -252,17 +254,20 @@ def _nonconformance(line: _Line) -> None:
 
 def _plan(line: _Line) -> None:
     event, reader = line.event, line.reader
-    parts = []
-    for each in event.changed[:12]:
-        machine = line.names.equipment.get(each.equipment_id)
-        place = machine.no if machine else reader.say("page.outside")
-        parts.append(f"{reader.called(line.names.jobs.get(each.job_id))} → {place} {line.time(each, 'start')}")
-    more = len(event.changed) - len(parts)
+    between, comma = ("；", "、") if reader.language.startswith("zh") else ("; ", ", ")
+    operations = sorted(event.changed, key=lambda each: each.start.ToNanoseconds())
+    parts = [f"{reader.called(line.names.jobs.get(each.job_id))} → {_place(line, each)} {line.time(each, 'start')}"
+             for each in operations[:_MOST_SHOWN]]  # fmt: skip
+    jobs = between.join(parts) + (" …" if len(operations) > _MOST_SHOWN else "")
+    reasons = dict.fromkeys(each for each in event.trigger.split(",") if each)
+    trigger = comma.join(reader.known("page.trigger", each) for each in reasons)
     line.entry.symbol = "▤"
-    between = "；" if reader.language.startswith("zh") else "; "
-    jobs = between.join(parts) + (" …" if more > 0 else "")
-    trigger = ", ".join(reader.known("page.trigger", each) for each in event.trigger.split(",") if each)
     line.say("page.line.planned", version=event.version_no, jobs=jobs or "—", trigger=trigger or "—")
+
+
+def _place(line: _Line, operation: Any) -> str:
+    machine = line.names.equipment.get(operation.equipment_id)
+    return machine.no if machine else line.reader.say("page.outside")
 
 
 def _machine(line: _Line) -> None:

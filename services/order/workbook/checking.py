@@ -175,7 +175,7 @@ def _plan(wish: Wish, world: World) -> None:
 
 def _routing(wish: Wish, world: World) -> None:
     operations = wish.document.level("operation")
-    if not operations:
+    if not operations and wish.spoilt is None:
         wish.faults.append(wish.first.problem("seq", "workbook.no_operations"))
     seqs = {key[2] for key in operations}
     for key, values in operations.items():

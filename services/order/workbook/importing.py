@@ -141,7 +141,7 @@ def _told(params: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _apply(session: AsyncSession, ctx: Context, prepared: Prepared) -> None:
-    await put_definitions(session, ctx, definition_changes(prepared))
+    await put_definitions(session, ctx, await asyncio.to_thread(definition_changes, prepared))
     made: dict[str, UUID] = {}
     parts = {part for wish in prepared.orders for part in wish.values["component_orders"]}
     if parts:

@@ -13,7 +13,7 @@ from openpyxl.utils import column_index_from_string, get_column_letter
 
 from services.order.workbook.normalising import Cell, DateOrder, is_blank, narrow
 from services.order.workbook.problems import CellError, Problem, shorten
-from services.order.workbook.reading import RawSheet
+from services.order.workbook.reading import ABSENT, RawSheet
 from services.order.workbook.sheets import BY_KEY, SHEETS, Column, Sheet
 from services.order.workbook.titles import COLUMN_ALIASES, SHEET_ALIASES
 
@@ -78,7 +78,11 @@ class Layout:
         for number, cells in self.raw.rows:
             if number <= self.header_row:
                 continue
-            row = {key: cells[place] if place < len(cells) else None for key, place in places}
+            row = {
+                key: cells[place] if place < len(cells) else None
+                for key, place in places
+                if place >= len(cells) or cells[place] is not ABSENT
+            }
             if all(map(is_blank, row.values())):
                 continue
             if self.mapping is None:
@@ -88,7 +92,7 @@ class Layout:
 
     def _skipped(self, cells: Sequence[Cell]) -> bool:
         words = self.mapping.skip_words if self.mapping else ()
-        first = next((str(cell).strip() for cell in cells if not is_blank(cell)), "")
+        first = next((str(cell).strip() for cell in cells if cell is not ABSENT and not is_blank(cell)), "")
         return any(first.startswith(word) for word in words if word)
 
     def _mapped(self, row: dict[str, Cell], above: dict[str, Cell]) -> dict[str, Cell]:

@@ -124,8 +124,10 @@ class Merger:
             if column.key == "remove" or column.only_read:
                 continue
             if said is ABSENT and stored is None and column.required:
-                self._column_missing(thing, column.key)
-                return None
+                if not thing.layout.has(column.key):
+                    self._column_missing(thing, column.key)
+                    return None
+                said = EMPTY
             if said is ABSENT or said is None:
                 if stored is None:
                     values[column.key] = column.empty(values)

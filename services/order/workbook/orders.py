@@ -86,9 +86,11 @@ class OrderChecker:
             if column.only_read:
                 continue
             if column.key not in thing.said:
-                if stored is None and column.required:
+                if stored is None and column.required and not thing.layout.has(column.key):
                     self._column_missing(thing, column.key)
                     return
+                if stored is None and column.required:
+                    self.errors.append(thing.problem(column.key, "workbook.required"))
                 values.setdefault(column.key, column.empty(values))
                 continue
             said = thing.said[column.key]

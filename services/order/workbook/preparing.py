@@ -128,7 +128,7 @@ def _machines(stored: Stored, names: Names) -> dict[str, int]:
 
 def _note_lost(taken: Taken, world: World) -> None:
     for level, keys in taken.bad.items():
-        for key in keys:
+        for key in keys if LEVELS_BY_NAME[level][1].whole else ():
             kind, no = owner_of(level, key) if LEVELS_BY_NAME[level][1].of else (level, str(key[0]))
             world.lost.setdefault(kind, set()).add(no)
 

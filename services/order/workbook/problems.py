@@ -10,6 +10,8 @@ from mes.i18n import catalogue, t
 # Parameters that are words of a choice; "" are the kinds of things.
 _NAMED_WORDS = (("kind", ""), ("kind", "characteristic_kind"), ("state", "order_state"), ("trigger", "trigger"))
 
+_TYPED = ("value", "before", "key", "no", "old")
+
 
 class CellError(Exception):
     """A cell's content cannot be taken. `code` names the message, `params` fill it in."""
@@ -45,7 +47,8 @@ class Problem:
 
 def message(code: str, params: dict[str, Any], language: str) -> str:
     """The words of a problem; the words that a cell may have are named as the reader calls them."""
-    shown = {name: shorten(value) for name, value in params.items()}
+    # What people typed may be anything; what is ours is meant to be read.
+    shown = {name: shorten(value) if name in _TYPED else value for name, value in params.items()}
     if "allowed" in params:
         choice = params.get("choice", "")
         shown["allowed"] = ", ".join(_word(choice, each, language) for each in params["allowed"])

@@ -21,11 +21,15 @@ MOST_COLUMNS = 200
 MOST_SHEETS = 60
 
 
+ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
+
+
 @dataclass(frozen=True, slots=True)
 class RawSheet:
     """A sheet as it is in the file: (row number, cells) of the rows that are not empty.
 
-    header: names of the columns where the format has them apart (JSON), None where a row has them.
+    header: names of the columns where the format has them apart (JSON), None where a row has them. There a row may lack
+    a column that others have: its cell is ABSENT, which is not the same as empty.
     """
 
     name: str
@@ -100,7 +104,9 @@ def _json_sheet(name: str, sheet: str, rows: Any) -> RawSheet:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise Invalid("workbook.not_json_rows", field="file", file=name, sheet=sheet)
     header = list(dict.fromkeys(key for row in rows for key in row))[:MOST_COLUMNS]
-    numbered = [(number, [_json_cell(row.get(key)) for key in header]) for number, row in enumerate(rows, start=1)]
+    numbered = [
+        (number, [_json_cell(row.get(key, ABSENT)) for key in header]) for number, row in enumerate(rows, start=1)
+    ]
     return RawSheet(sheet, numbered, tuple(header))
 
 

@@ -123,7 +123,9 @@ class _SheetReader:
         for level in self.sheet.levels:
             if not self._read_key(number, row, level, keys):
                 break
-            said = {column.key: self._read_cell(number, row, column) for column in self.own[level.name]}
+            said = {
+                column.key: self._read_cell(number, row, column) for column in self.own[level.name] if column.key in row
+            }
             self._add(number, level, tuple(keys[name] for name in level.key), said)
         if len(self.taken.errors) > before:
             self._lose(number, keys)

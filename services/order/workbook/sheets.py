@@ -128,9 +128,9 @@ def _same_as(name: str) -> Callable[[Values], Any]:
 _REMOVE = Column("remove", YesNo())
 _ONE = Decimal(1)
 
-TRACKING = Choice("tracking", ("none", "lot", "serial"), "none")
+TRACKING = Choice("tracking", ("none", "lot", "serial"), "none", {"批次": "lot", "序列号": "serial", "不追溯": "none"})
 REASON_KIND = Choice("reason_kind", ("scrap", "downtime", "hold", "rework", "pause", "cancel"))
-SCRAP_CLASS = Choice("scrap_class", ("operator", "material", "setup"))
+SCRAP_CLASS = Choice("scrap_class", ("operator", "material", "setup"), "", {"调机": "setup", "调试废": "setup"})
 CATEGORY = Choice(
     "category",
     ("PRODUCING", "STANDBY", "SETUP", "ENGINEERING", "PLANNED_DOWN", "UNPLANNED_DOWN", "NON_SCHEDULED"),
@@ -142,8 +142,14 @@ LEVELS = Choice("inspection_level", ("I", "II", "III", "S-1", "S-2", "S-3", "S-4
 CHARACTERISTIC = Choice("characteristic_kind", ("variable", "attribute"), "variable")
 CHART = Choice("chart", ("xbar_r", "xbar_s", "i_mr", "p", "np", "c", "u"))
 IMPORTANCE = Choice("importance", ("general", "SC", "CC"), "general")
-STATUS = Choice("status", ("Draft", "Checked", "Accepted", "Outdated"), "Accepted")
-OPERATION = Choice("operation_kind", ("internal", "outside"), "internal")
+STATUS = Choice(
+    "status", ("Draft", "Checked", "Accepted", "Outdated"), "Accepted",
+    {"有效": "Accepted", "批准": "Accepted", "作废": "Outdated", "停用": "Outdated"},
+)  # fmt: skip
+OPERATION = Choice(
+    "operation_kind", ("internal", "outside"), "internal",
+    {"自制": "internal", "厂内加工": "internal", "委外": "outside", "外协加工": "outside", "外发": "outside"},
+)  # fmt: skip
 DEADLINE = Choice("deadline_type", ("ASAP", "Hard", "Soft", "None"), "Soft")
 
 SITE = Sheet(

@@ -19,7 +19,9 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from services.order.workbook.normalising import Cell, is_blank
 
-MOST_UNPACKED = 200 * 1024 * 1024
+MOST_UNPACKED = 100 * 1024 * 1024
+# Of what is no sheet (shared texts, styles): it is all kept in memory.
+MOST_OTHER = 32 * 1024 * 1024
 _CHUNK, _TAIL = 1 << 20, 64
 _ROW = re.compile(rb"<(?:\w+:)?row[\s>]")
 _MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]{0,40}?ref=\"([A-Z]{1,3}\d{1,7}:[A-Z]{1,3}\d{1,7})\"")
@@ -56,10 +58,11 @@ def _look_through(name: str, content: bytes, most_rows: int) -> dict[str, _Merge
         for entry in archive.infolist():
             is_sheet = bool(_SHEET.fullmatch(entry.filename))
             found, tail = merged.setdefault(entry.filename, defaultdict(list)), b""
+            most = MOST_UNPACKED if is_sheet else unpacked + MOST_OTHER
             for chunk in _chunks(archive, entry):
                 unpacked += len(chunk)
                 text = tail + chunk
-                if unpacked > MOST_UNPACKED:
+                if unpacked > min(most, MOST_UNPACKED):
                     raise Invalid("workbook.bomb", field="file", file=name, mb=MOST_UNPACKED >> 20)
                 if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
                     raise Invalid("workbook.not_xlsx", field="file", file=name)

@@ -51,6 +51,9 @@ _FACTS = (
     "predecessor_ids", "component_order_ids", "alternatives", "family", "queue_s", "move_s", "overlap_qty",
     "interruptible", "lead_days", "material_ready_at", "pinned",
 )  # fmt: skip
+# Orders with jobs that are planned, or would be but for a hold; and states that take jobs out of the plan.
+_LIVE = {*ACTIVE_ORDERS, "Held"}
+_STOPPED = {"Held", "Draft", "Cancelled", "Aborted", "Rejected", "Superseded"}
 _TERMS = ("priority", "release_at", "due_at", "deadline_type", "component_order_ids")
 
 
@@ -83,12 +86,11 @@ def _moment(message: order_pb2.Order | order_pb2.Job, name: str) -> datetime | N
 
 
 def _of_order(known: Any, values: dict[str, Any]) -> set[Why]:
-    live = {*ACTIVE_ORDERS, "Held"}
     found = set()
-    moved = known.state != values["state"]
-    if moved and (known.state not in ACTIVE_ORDERS or values["state"] not in ACTIVE_ORDERS | {"Completed", "Closed"}):
+    before, after = known.state, values["state"]
+    if before != after and (before == "Held" or after in _STOPPED):
         found.add(Why.ORDER_STATE)
-    if values["state"] in live and any(getattr(known, name) != values[name] for name in _TERMS):
+    if before in _LIVE and after in _LIVE and any(getattr(known, name) != values[name] for name in _TERMS):
         found.add(Why.ORDER_CHANGED)
     return found
 

@@ -30,6 +30,7 @@ from services.scheduling.solver.problem import Operation, Plan, Planned, Problem
 RESTART = "restart"
 # Orders to which nothing is promised any more.
 _ENDED_ORDERS = frozenset({"Completed", "Closed", "Cancelled", "Aborted", "Rejected", "Superseded"})
+_STANDING = text("SELECT requested, planned, drift_due FROM planning WHERE site_id = :site")
 _STATES = text("SELECT id, state, equipment_id FROM job WHERE id = ANY(CAST(:ids AS uuid[]))")
 _UNPLANNED = text(
     """
@@ -71,11 +72,7 @@ async def abandon(session: AsyncSession, ctx: Context) -> None:
 
 async def is_due(session: AsyncSession, site: UUID, now: datetime) -> tuple[int, bool]:
     """The number of the last request, and whether a new plan is due."""
-    row = (
-        await session.execute(
-            select(Planning.requested, Planning.planned, Planning.drift_due).where(Planning.site_id == site)
-        )
-    ).first()
+    row = (await session.execute(_STANDING, {"site": site})).first()
     if row is None:
         return 0, False
     return row.requested, row.requested > row.planned or (row.drift_due is not None and row.drift_due <= now)

@@ -13,7 +13,7 @@ from services.scheduling.commands.requests import note_lateness
 from services.scheduling.tasks.planner import Planner
 from services.scheduling.tasks.solving import Solving
 
-_POLL_S = 0.2
+_POLL_S, _POLL_STEPPED_S = 0.2, 0.5
 _LATE_EVERY_S = 1.0
 # Requests settle when none came for so long, and are answered after so long in any case.
 _QUIET_S, _AT_MOST_S = 0.3, 2.0
@@ -83,8 +83,10 @@ async def _until_due(running: ServiceRuntime) -> None:
             _, due = await planning.is_due(session, running.site_id, running.clock.now())
         if due:
             return
+        # While the clock is stepped, whoever waits for the instance to be idle wakes us.
+        pause = _POLL_STEPPED_S if running.clock.state.mode == "stepped" else _POLL_S
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(event.wait(), _POLL_S)
+            await asyncio.wait_for(event.wait(), pause)
 
 
 async def _settle(running: ServiceRuntime, at_most: float) -> None:

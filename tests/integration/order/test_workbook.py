@@ -31,7 +31,8 @@ from examples.foshan.tables import make_tables
 from examples.instances import make_tables as make_instance
 from examples.instances import read_instance
 from examples.tables import Tables, write_workbook
-from services.order.queries.definitions import definition, routing_for
+from services.order.models.catalog import accepted_routing
+from services.order.queries.definitions import definition
 from services.order.service import service
 from services.simulator.shop import working_time
 
@@ -194,7 +195,9 @@ async def test_the_sample_is_imported_published_and_comes_back_unchanged(
     assert len(await office.idle()) == len(heard)
 
 
-@pytest.mark.parametrize(("path", "orders"), [("flexible/mk10.txt", 20), ("jobshop/bel00.txt", 792)])
+@pytest.mark.parametrize(
+    ("path", "orders"), [("flexible/mk10.txt", 20), pytest.param("jobshop/bel00.txt", 792, marks=pytest.mark.slow)]
+)
 async def test_public_instances_are_imported_in_time(
     office: Office, shared_data: Path, tmp_path: Path, record_property: Any, path: str, orders: int
 ) -> None:
@@ -207,7 +210,6 @@ async def test_public_instances_are_imported_in_time(
     assert seen["errors"] == [] and done["token"] == seen["token"]
     assert len(await office.orders()) == orders
     assert (await office.load(await office.export()))["changes"] == []
-    assert (await office.load(content))["changes"] == []
     # Aim: 10 s for the larger one; the limit leaves room for a machine that does something else too.
     assert took < 60
 
@@ -352,8 +354,8 @@ async def test_definitions_can_be_read_as_the_simulator_does(office: Office, sam
     assert len(page) == 6
     async with office.runtime.services["order"].read() as session:
         material = (await definition(session, office.runtime.services["order"].site_id, "material", "FG-001")).id
-        row, routing = await routing_for(session, office.runtime.services["order"].site_id, material)
-    assert (row.no, routing.revision, len(routing.operations)) == ("FG-001/A", "A", 4)
+        routing = await accepted_routing(session, office.runtime.services["order"].site_id, material)
+    assert (routing.material_id, routing.revision, len(routing.operations)) == (str(material), "A", 4)
 
 
 async def test_a_mapping_is_saved_and_used(office: Office, tmp_path: Path) -> None:

@@ -62,6 +62,14 @@ async def test_a_transaction_that_is_rolled_back_publishes_nothing_and_leaves_no
     assert (record.headers["ce_type"], record.headers["ce_sequence"]) == ("mes.events.v1.ReportRecorded", "1")
 
 
+async def test_an_event_too_big_for_a_log_is_refused_where_somebody_hears_it(house: House) -> None:
+    running = house.runtime.services["shop"]
+    big = order_pb2.OrderClosed(order=order_pb2.Order(customer="x" * outbox.MOST_BYTES))
+    with pytest.raises(ValueError, match="parts"):
+        async with running.transaction() as session:
+            outbox.publish(session, running.context(), big, key=uuid4())
+
+
 async def test_row_and_event_stand_and_fall_together(house: House) -> None:
     assert (await house.post("/orders", {"no": "A-1"})).status_code == 201
     assert (await house.post("/orders", {"no": "A-1"})).status_code == 409

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 from mes import outbox, runtime
-from mes.clock import BusinessClock, ClockState
+from mes.clock import BusinessClock, ClockState, resumed
 from mes.events.v1 import order_pb2
 from mes.runtime import ServiceRuntime
 from sqlalchemy import text
@@ -136,15 +137,49 @@ async def test_the_clock_never_goes_back_over_a_crash_and_goes_on_over_a_stop(op
     start = datetime(2026, 3, 2, tzinfo=UTC)
     first = await open_house(clock_factor=600.0, clock_start=start.isoformat())
     assert first.runtime.clock.now() - start < timedelta(minutes=10)
-    saved = await first.runtime.bus.setting("business_clock")
     used = first.runtime.clock.now()
-    # A crash: nothing more is saved.
-    assert datetime.fromtimestamp(saved["business"], UTC) > used
+    await _crash(first)
     again = await open_house(clock_factor=1.0)
     assert again.runtime.clock.state.factor == 600.0
-    assert again.runtime.clock.now() >= used
+    assert used <= again.runtime.clock.now() <= used + timedelta(minutes=60)
+    used = again.runtime.clock.now()
     await again.runtime.stop()
-    await first.runtime.stop()
+    after = await open_house(clock_factor=1.0)
+    assert timedelta(0) <= after.runtime.clock.now() - used < timedelta(minutes=30)
+
+
+async def _crash(house: House) -> None:
+    """What a kill leaves of the clock: nothing more is saved, and its connection is gone."""
+    keeper = house.runtime._keeper
+    if house.runtime._clock_task:
+        await runtime.ended([house.runtime._clock_task])
+    assert keeper._connection is not None
+    await keeper._connection.close()
+    keeper.is_keeper = False
+
+
+async def test_processes_have_one_clock(open_house: Open) -> None:
+    first, second = await open_house(clock_factor=600.0), await open_house(clock_factor=1.0)
+    clocks = [first.runtime.clock, second.runtime.clock]
+    assert clocks[0].state == clocks[1].state
+    assert [first.runtime._keeper.is_keeper, second.runtime._keeper.is_keeper] == [True, False]
+    at = clocks[0].now() + timedelta(days=1)
+    await second.runtime.set_clock(ClockState(at.timestamp(), 0.0, 60.0, "stepped"))
+    await eventually(lambda: clocks[0].state.mode == "stepped")
+    assert clocks[0].now() == clocks[1].now() == at
+    # The keeper dies: the other one keeps what is used from now on.
+    await _crash(first)
+    await eventually(lambda: second.runtime._keeper.is_keeper)
+
+
+def test_real_time_is_real_again_after_a_pause() -> None:
+    day_ago = time.time() - 86400
+    real = ClockState(day_ago, day_ago, 1.0).as_json()
+    assert abs(resumed(real, day_ago + 3, factor=1.0, start=None).business - time.time()) < 1
+    # Set to another time, or having run faster, it goes on from there.
+    ahead = ClockState(day_ago + 1e6, day_ago, 1.0).as_json()
+    assert resumed(ahead, day_ago + 1e6 + 50, factor=1.0, start=None).business == day_ago + 1e6 + 50
+    assert resumed(ClockState(5.0, 0.0, 60.0).as_json(), None, factor=1.0, start=None).business == 5.0
 
 
 async def test_a_stepped_clock_stays_where_it_was(open_house: Open) -> None:

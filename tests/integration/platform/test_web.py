@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from inspect import iscoroutinefunction
+from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 from mes import web
 from mes.service import Service
 from mes.tables import service_metadata
 from mes.web import Ctx, Session, service_router
 from sqlalchemy import text
 
+from services.cli.composition import load_services, service_names
 from tests.integration.platform.conftest import House, Open
 from tests.integration.platform.tiny import ShopBase
 
@@ -226,3 +231,19 @@ async def test_a_trace_that_comes_in_goes_on_and_one_begins_where_none_came(hous
     assert trace in carried
     assert len(carried) == 2
     assert "nonsense" not in carried
+
+
+def _calls(dependant: Any) -> Iterator[Any]:
+    yield dependant.call
+    for each in dependant.dependencies:
+        yield from _calls(each)
+
+
+@pytest.mark.parametrize("name", service_names())
+def test_no_request_waits_for_a_thread(name: str) -> None:
+    # FastAPI runs plain functions in threads; each hop costs more than most handlers.
+    (service,) = load_services([name])
+    routes = [route for route in service.router.routes if isinstance(route, APIRoute)]
+    assert routes
+    slow = {call for route in routes for call in _calls(route.dependant) if not iscoroutinefunction(call)}
+    assert slow == set()

@@ -18,7 +18,7 @@ from mes.events.v1 import order_pb2
 from mes.inbox import Consumers, Meta
 from mes.service import Service
 from mes.tables import service_metadata
-from mes.web import Ctx, IfMatch, Session, fact_router, service_router, set_etag
+from mes.web import Ctx, IfMatch, Session, combined, fact_router, service_router, set_etag
 from pydantic import BaseModel, Field
 from sqlalchemy import UniqueConstraint, update
 from sqlalchemy.dialects.postgresql import insert
@@ -144,7 +144,7 @@ def _shown(order: Order) -> OrderShown:
     return OrderShown(id=order.id, no=order.no, qty=order.qty, version=order.version)
 
 
-router.include_router(facts)
+router = combined(router, facts)
 
 
 async def on_created(session: AsyncSession, ctx: Context, event: order_pb2.OrderCreated, meta: Meta) -> None:

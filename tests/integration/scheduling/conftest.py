@@ -18,6 +18,7 @@ from mes import outbox
 from mes.clock import ClockState, Mode
 from mes.config import Settings
 from mes.events.v1 import equipment_pb2, order_pb2, scheduling_pb2
+from mes.ids import new_id
 from mes.inbox import Consumers, Meta
 from mes.runtime import Runtime, ServiceRuntime
 from mes.service import Service
@@ -102,7 +103,7 @@ class Plant:
             await self.idle()
 
     async def machine(self, no: str, **more: Any) -> str:
-        event = order_pb2.EquipmentDefined(equipment_id=str(uuid4()), no=no, **more)
+        event = order_pb2.EquipmentDefined(equipment_id=str(new_id()), no=no, **more)
         await self.tell((event, event.equipment_id))
         return str(event.equipment_id)
 
@@ -116,14 +117,15 @@ class Plant:
     def order(self, no: str, operations: Sequence[Sequence[str]], *, seconds: int = 3600, **more: Any) -> Message:
         """An order released with a chain of jobs; each of the operations names the machines that can do it."""
         more = {"priority": 5, "deadline_type": "Soft", "due_at": stamp(self.now() + timedelta(days=5)), **more}
-        order = order_pb2.Order(order_id=str(uuid4()), no=no, state="Released", qty="1", version=1, **more)
+        order = order_pb2.Order(order_id=str(new_id()), no=no, state="Released", qty="1", version=1, **more)
         jobs: list[order_pb2.Job] = []
         for seq, machines in enumerate(operations, start=1):
             ways = [order_pb2.JobAlternative(equipment_id=one, run_s_per_unit=str(seconds)) for one in machines]
             job = order_pb2.Job(
-                job_id=str(uuid4()), order_id=order.order_id, order_no=no, code=f"{no}-{seq}", seq=seq, kind="internal",
-                state="Waiting" if jobs else "Ready", predecessor_ids=[jobs[-1].job_id] if jobs else [],
-                alternatives=ways, qty="1", remaining_qty="1", interruptible=True, version=1,
+                job_id=str(new_id()), order_id=order.order_id, order_no=no, code=f"{no}-{seq}", seq=seq,
+                kind="internal", state="Waiting" if jobs else "Ready", alternatives=ways,
+                predecessor_ids=[jobs[-1].job_id] if jobs else [],
+                qty="1", remaining_qty="1", interruptible=True, version=1,
             )  # fmt: skip
             jobs.append(job)
             self.jobs[job.code] = job

@@ -28,7 +28,7 @@ async def test_versions_differences_and_promises(plant: Any) -> None:
     assert {(each["code"], each["kind"]) for each in diff["items"]} == {("O2-1", "added"), ("O2-2", "added")}
     assert (diff["total"], diff["against_id"]) == (2, versions[1]["version_id"])
     current = await plant.get("/versions/current", limit=3)
-    assert [each["code"] for each in current["items"]] == ["O1-1", "O1-2", "O2-1"]
+    assert [each["start"] for each in current["items"]] == [f"2026-11-23T0{hour}:00:00Z" for hour in (0, 1, 1)]
     assert current["version"]["operations"] == 4
     promises = {each["order_no"]: each for each in await plant.get("/promises")}
     assert promises["O1"]["lateness_s"] is None

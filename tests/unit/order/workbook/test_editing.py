@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,18 @@ def test_an_empty_cell_is_an_edit_and_an_absent_column_is_none(stocked: Office) 
         ("changed", "MO-1", "due_at", "2026-03-10 17:00", "")
     ]
     assert _edits(stocked.look_at(orders=[{"no": "MO-1", "uom": None}])) == []
+
+
+def test_a_row_of_json_may_say_less_than_another(stocked: Office) -> None:
+    rows = [{"no": "MO-1", "priority": 1}, {"no": "MO-2", "material": "P-1", "qty": 5, "customer": "甲"}]
+    seen = stocked.look(json.dumps({"orders": rows}).encode(), "edit.json")
+    assert (seen.errors, [(each.key, each.field) for each in seen.changes]) == (
+        [], [("MO-1", "priority"), ("MO-2", "")],
+    )  # fmt: skip
+    rows.append({"no": "MO-3", "material": "P-1"})
+    assert codes(stocked.look(json.dumps({"orders": rows}).encode(), "edit.json")) == [
+        ("orders", 3, "qty", "required"),
+    ]  # fmt: skip
 
 
 def test_parts_go_only_when_it_is_said(stocked: Office) -> None:

@@ -246,6 +246,13 @@ def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _refused(_sheet_xml(_SHEET % (b" " * (40 << 20), b""))) == "bomb"
 
 
+def test_a_bomb_of_texts_is_not_unpacked() -> None:
+    raw = io.BytesIO(_sheet_xml(_SHEET % (b"", b"")))
+    with zipfile.ZipFile(raw, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/other.xml", b"<si><t/></si>" * (3 << 20))
+    assert _refused(raw.getvalue()) == "bomb"
+
+
 def test_declared_entities_are_refused() -> None:
     bomb = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>' + _SHEET % (b"", b"")
     assert _refused(_sheet_xml(bomb)) == "not_xlsx"
