@@ -15,8 +15,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from mes.clock import ClockState
-from mes.embedded import EmbeddedServer
-from mes.migrate import Target
 from mes.runtime import Runtime
 from mes.testing import TestDatabases
 from mes.web import service_app
@@ -33,9 +31,9 @@ ENDED = {"Done", "Skipped", "Cancelled", "Aborted", "Superseded"}
 class World:
     """One service for all examples, on a loop of its own; every example gets orders of its own."""
 
-    def __init__(self, server: EmbeddedServer) -> None:
+    def __init__(self, databases: TestDatabases) -> None:
         self.runner = asyncio.Runner()
-        self.databases = TestDatabases(server, {"order": Target("order", service.metadata)})
+        self.databases = databases
         self.run(self._begin())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -254,8 +252,8 @@ class Orders(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def world(postgres: EmbeddedServer) -> Iterator[World]:
-    made = World(postgres)
+def world(_server_databases: TestDatabases) -> Iterator[World]:
+    made = World(_server_databases)
     yield made
     made.close()
 
