@@ -17,6 +17,7 @@ from services.order.commands.loading import Work, check_active, check_job, load_
 from services.order.commands.orders import need_reason
 from services.order.commands.progress import has_material, reevaluate, settle
 from services.order.commands.runs import Worker
+from services.order.domain.guards import LONG_STOP
 from services.order.domain.ledger import ZERO
 from services.order.domain.quantity import plain
 from services.order.domain.states import JOB_ENDED, ORDER_DELIVERED, legal_for_job
@@ -192,6 +193,8 @@ async def resume(session: AsyncSession, ctx: Context, job_id: UUID, *, workers: 
     check_active(work, job)
     if await first_article_open(session, ctx, job) and job.good_qty + job.rework_qty == 0:
         raise refuse("job.first_article", job)
+    if job.first_article:
+        await _after_stop(session, ctx, work, job)
     job.state, job.started_at = "Running", job.started_at or ctx.now
     runs.begin(
         session,
@@ -205,6 +208,17 @@ async def resume(session: AsyncSession, ctx: Context, job_id: UUID, *, workers: 
     work.tell(job, "Paused", "resume")
     await settle(session, ctx, work)
     return work, job
+
+
+async def _after_stop(session: AsyncSession, ctx: Context, work: Work, job: Job) -> None:
+    """After a long stop a planned first article should be made again: set the job up anew (reassign, start-setup)."""
+    last = await runs.last_of_job(session, job.id, "production")
+    if last is None or last.ended_at is None or ctx.now - last.ended_at < LONG_STOP:
+        return
+    if await has_gate(session, ctx.site_id, job.inspection_plan_id, "FAI"):
+        levels = await levels_for(session, ctx, work)
+        since = last.ended_at.isoformat()
+        hold_against(work, job, levels, "first_article_after_stop", "job.first_article_again", since=since)
 
 
 async def handover(session: AsyncSession, ctx: Context, job_id: UUID, *, workers: Sequence[Worker]) -> Done:
