@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     topic_prefix: str = Field(default="mes", description="first part of every topic's name")
 
     clock_factor: float = Field(default=1.0, description="business seconds per real second, for a new installation")
+    clock_pinned: bool = Field(default=False, description="business time is real time, and nobody may change it")
     clock_start: str = Field(default="", description="business time of the first start, ISO 8601; empty: now")
 
     consumer_tries: int = Field(default=3, description="tries of an event before its key is parked")

@@ -98,6 +98,8 @@ def _add_platform_routes(app: FastAPI, runtime: Runtime) -> None:
 
     @app.put("/clock", summary="Change how business time runs")
     async def put_clock(change: ClockChange) -> Clock:
+        if runtime.settings.clock_pinned:
+            raise Conflict("clock.pinned")
         state = runtime.clock.running(change.factor)
         if change.mode == "stepped":
             state = type(state)(state.business, state.real, change.factor, "stepped")

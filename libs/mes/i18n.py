@@ -40,11 +40,28 @@ class _Shown(dict[str, Any]):
         return "—"
 
 
+# Parameters whose values are words of a state machine: people read them in their language, programs as they are.
+_TERMS = frozenset({"state", "verb", "legal"})
+
+
+def _in_words(name: str, value: Any, messages: dict[str, str]) -> Any:
+    if name not in _TERMS:
+        return value
+    if isinstance(value, str):
+        return messages.get(f"term.{value.replace('_', '-')}", value)
+    if isinstance(value, list | tuple | set | frozenset):
+        between = "、" if messages.get("term.none") == "无" else ", "
+        words = (str(_in_words(name, each, messages)) for each in (value if isinstance(value, list) else sorted(value)))
+        return between.join(words) or messages.get("term.none", "")
+    return value
+
+
 def t(code: str, language: str = "zh-CN", **params: Any) -> str:
     """The message of a code in a language, filled in; the code itself where a catalogue lacks it."""
-    message = catalogue(language if language in LANGUAGES else "en").get(code, code)
+    messages = catalogue(language if language in LANGUAGES else "en")
+    message = messages.get(code, code)
     try:
-        return message.format_map(_Shown(params))
+        return message.format_map(_Shown({name: _in_words(name, value, messages) for name, value in params.items()}))
     except (ValueError, IndexError, AttributeError):
         return message
 

@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.cli.composition import load_services
-from services.cli.installation import home_of, running_address
+from services.cli.installation import home_of, is_for_real_use, running_address
 from services.cli.serving import address_of, database, migrate, run_async, serving
 from services.cli.terminal import language, out, problem_text, say, text, working
 
@@ -36,7 +36,8 @@ def with_instance(settings: Settings, work: Callable[[httpx.AsyncClient], Awaita
     address = running_address(home_of(settings))
     if address:
         return run_async(_with_client(address, work))
-    headless = settings.model_copy(update={"host": "127.0.0.1", "port": free_port()})
+    pinned = is_for_real_use(home_of(settings))
+    headless = settings.model_copy(update={"host": "127.0.0.1", "port": free_port(), "clock_pinned": pinned})
     with database(headless) as reachable:
         return run_async(_headless(reachable, work))
 

@@ -48,6 +48,11 @@ def installation_of(home: Path, wish: str | None) -> Installation:
     return found
 
 
+def is_for_real_use(home: Path) -> bool:
+    """Whether the home was begun empty, for a workshop of one's own."""
+    return (home / "installation.json").is_file() and installation_of(home, None).sample == "none"
+
+
 def announce(home: Path, address: str) -> None:
     """Tell other commands where this instance answers."""
     (home / "instance.json").write_text(json.dumps({"pid": os.getpid(), "address": address}), encoding="utf-8")

@@ -28,7 +28,7 @@ _WORKBOOKS = {"foshan": "foshan-hardware.xlsx"}
 def sample_settings(settings: Settings, installation: Installation) -> Settings:
     """The sample's business time runs at 60 and begins where its workbook says; real use runs at 1."""
     if installation.sample == "none":
-        return settings.model_copy(update={"clock_factor": 1.0, "clock_start": ""})
+        return settings.model_copy(update={"clock_factor": 1.0, "clock_start": "", "clock_pinned": True})
     changes: dict[str, Any] = {}
     if "clock_factor" not in settings.model_fields_set:
         changes["clock_factor"] = FACTOR

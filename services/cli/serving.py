@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -80,6 +81,9 @@ async def serving(settings: Settings, services: Sequence[Service]) -> AsyncItera
     """Start services and HTTP; within the block they answer, and `should_exit` of the server ends them."""
     runtime = Runtime(settings, services)
     await runtime.start()
+    # What is loaded now stays until the end: the collector need not look through it again and again.
+    gc.collect()
+    gc.freeze()
     serve: asyncio.Task[None] | None = None
     try:
         config = uvicorn.Config(

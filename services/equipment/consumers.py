@@ -47,7 +47,9 @@ async def on_run(
 
 @consumers.on(order_pb2.JobChanged)
 async def on_job_changed(session: AsyncSession, ctx: Context, event: order_pb2.JobChanged, meta: Meta) -> None:
-    await projections.put_job(session, ctx, event.job)
+    # A plan moves no job: thousands of these come with every version.
+    if event.verb != "plan":
+        await projections.put_job(session, ctx, event.job)
 
 
 @consumers.on(order_pb2.ReportRecorded, order_pb2.ReportDecided)

@@ -12,7 +12,7 @@ from services.simulator.views import Job, Lot, Nonconformance, Order, lot_of, no
 
 _PAGE = 500
 # Nobody looks further down the list of one machine.
-_NEXT = 5
+_NEXT = 2
 
 
 def _plain(quantity: Decimal | float) -> str:

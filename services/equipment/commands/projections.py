@@ -122,14 +122,15 @@ async def put_run(session: AsyncSession, ctx: Context, event: order_pb2.RunOpene
 
 async def put_job(session: AsyncSession, ctx: Context, job: order_pb2.Job) -> None:
     """A job is somewhere else or in another state."""
-    known = await session.scalar(select(JobRow.version).where(JobRow.id == UUID(job.job_id)))
-    if known is not None and known > job.version:
-        return
     values = {
         "id": UUID(job.job_id), "site_id": ctx.site_id, "order_id": UUID(job.order_id),
         "equipment_id": _id(job.equipment_id), "state": job.state, "version": job.version,
     }  # fmt: skip
-    await _put(session, JobRow, values)
+    statement = insert(JobRow).values(values)
+    rest = {name: statement.excluded[name] for name in values if name != "id"}
+    # One statement an event: what is older than what is known changes nothing.
+    newer = JobRow.version <= statement.excluded.version
+    await session.execute(statement.on_conflict_do_update(index_elements=["id"], set_=rest, where=newer))
 
 
 async def put_report(session: AsyncSession, ctx: Context, report: order_pb2.Report) -> None:

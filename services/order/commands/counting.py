@@ -22,10 +22,9 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands import runs
-from services.order.commands.loading import Work, load_of_jobs
+from services.order.commands.loading import Open, Work, load_of_jobs
 from services.order.commands.progress import settle
 from services.order.commands.recording import Entry, record, situation
-from services.order.commands.runs import Open
 from services.order.domain.guards import Change, Pending, fits
 from services.order.domain.ledger import ZERO
 from services.order.domain.quantity import plain, rounded

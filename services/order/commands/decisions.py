@@ -43,6 +43,8 @@ async def accept(
         after = found.ledger.add(change.good, change.scrap, change.rework)
     except Unbalanced as error:
         raise refuse("report.below_zero", job) from error
+    if job.rework_of is not None and change.used > 0:
+        _check_rework(job, after.over, found.arrived, found.used + change.used)
     if after.used > found.ledger.used and after.over > found.tolerance:
         job.over_tolerance = (after.over / job.qty).quantize(Decimal("0.000001"), rounding=ROUND_UP)
     if upstream and found.arrived is not None:
@@ -60,6 +62,13 @@ async def accept(
         await finish_if_done(session, ctx, done)
     await settle(session, ctx, work)
     return done
+
+
+def _check_rework(job: Job, over: Decimal, arrived: Decimal | None, used: Decimal) -> None:
+    """Nobody can approve that more comes out of rework than went in."""
+    beyond = max(over, used - arrived if arrived is not None else ZERO)
+    if beyond > 0:
+        raise refuse("report.more_than_in_rework", job, over=plain(beyond))
 
 
 async def _after_accept(session: AsyncSession, ctx: Context, work: Work, job: Job, report: Report) -> None:

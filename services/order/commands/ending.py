@@ -123,7 +123,7 @@ async def _end_short(session: AsyncSession, ctx: Context, work: Work, job: Job, 
     if job.state in JOB_ENDED:
         return
     before = job.state
-    await runs.end_of_job(session, ctx, job, "finish", reason)
+    await runs.end_of_job(session, ctx, work, job, "finish", reason)
     made = job.good_qty + job.scrap_qty + job.rework_qty
     job.short_qty = job.remaining_qty
     job.state, job.state_before_hold, job.finished_at = ("Done" if made > 0 else "Cancelled"), "", ctx.now

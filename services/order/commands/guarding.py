@@ -11,21 +11,28 @@ from services.order.commands.loading import Work
 from services.order.domain.guards import GUARDS, Level
 from services.order.domain.states import legal_for_job
 from services.order.models import GuardSetting, Job
+from services.order.models.catalog import SiteFacts, site_facts
+
+
+async def site_of(session: AsyncSession, ctx: Context, work: Work) -> SiteFacts:
+    """What holds for the whole site, read once a command."""
+    if work.site is None:
+        work.site = await site_facts(session, ctx.site_id)
+    return work.site
 
 
 async def levels_for(session: AsyncSession, ctx: Context, work: Work) -> dict[str, Level]:
     """The level of every guard, read once a command."""
-    if not work.levels:
-        work.levels = await guard_levels(session, ctx)
-    return work.levels
+    return _levels(await site_of(session, ctx, work))
 
 
 async def guard_levels(session: AsyncSession, ctx: Context) -> dict[str, Level]:
     """The level of every guard."""
-    rows = await session.execute(
-        select(GuardSetting.guard, GuardSetting.level).where(GuardSetting.site_id == ctx.site_id)
-    )
-    return dict(GUARDS) | {guard: Level(level) for guard, level in rows if guard in GUARDS}
+    return _levels(await site_facts(session, ctx.site_id))
+
+
+def _levels(site: SiteFacts) -> dict[str, Level]:
+    return dict(GUARDS) | {guard: Level(level) for guard, level in site.guards.items() if guard in GUARDS}
 
 
 async def set_guard(session: AsyncSession, ctx: Context, guard: str, level: str) -> None:

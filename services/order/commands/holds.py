@@ -166,7 +166,7 @@ async def _freeze(session: AsyncSession, ctx: Context, work: Work, job: Job, rea
     """A job becomes Held; its runs end. Pieces at a supplier stay there: only their acceptance waits."""
     before = job.state
     if before in JOB["hold"] and before != "Held":
-        await runs.end_of_job(session, ctx, job, "hold", reason)
+        await runs.end_of_job(session, ctx, work, job, "hold", reason)
         job.state_before_hold, job.state = before, "Held"
     work.tell(job, before, "hold", reason)
 
@@ -214,5 +214,5 @@ async def _thaw(session: AsyncSession, ctx: Context, work: Work, job: Job, note:
     """A job goes back to where it was; one that was being worked on goes on with the same people and place."""
     job.state, job.state_before_hold = job.state_before_hold or "Waiting", ""
     if job.state in JOB_AT_WORK:
-        await runs.again(session, ctx, job, "setup" if job.state == "Setup" else "production")
+        await runs.again(session, ctx, work, job, "setup" if job.state == "Setup" else "production")
     work.tell(job, "Held", "release", note)

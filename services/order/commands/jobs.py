@@ -17,6 +17,7 @@ from services.order.commands.loading import Work, check_active, check_job, load_
 from services.order.commands.orders import need_reason
 from services.order.commands.progress import has_material, reevaluate, settle
 from services.order.commands.runs import Worker
+from services.order.domain.guards import LONG_STOP
 from services.order.domain.ledger import ZERO
 from services.order.domain.quantity import plain
 from services.order.domain.states import JOB_ENDED, ORDER_DELIVERED, legal_for_job
@@ -53,7 +54,7 @@ async def start_setup(
     job.fai = ""
     job.state, job.equipment_id = "Setup", equipment_id or job.planned_equipment_id
     crew = runs.crew(ctx, workers)
-    runs.begin(session, ctx, [(job, None)], kind="setup", equipment_id=job.equipment_id, workers=crew)
+    runs.begin(session, ctx, [work], [(job, None)], kind="setup", equipment_id=job.equipment_id, workers=crew)
     work.tell(job, before, "start_setup")
     await settle(session, ctx, work)
     return work, job
@@ -64,7 +65,7 @@ async def stop_setup(session: AsyncSession, ctx: Context, job_id: UUID, *, reaso
     work, job = await load_of_job(session, ctx, job_id)
     check_job(work, job, "stop_setup")
     need_reason(reason)
-    await runs.end_of_job(session, ctx, job, "stop_setup", reason)
+    await runs.end_of_job(session, ctx, work, job, "stop_setup", reason)
     job.state, job.fai = ("Paused" if job.good_qty + job.rework_qty > 0 else "Ready"), ""
     if job.state == "Ready":
         job.equipment_id = None
@@ -129,12 +130,12 @@ async def start(
     Raises NotFound, Conflict (also while the first article has not passed).
     """
     work, job = await load_of_job(session, ctx, job_id)
-    if job.state == "Running" and await _runs_so(session, ctx, job, equipment_id, workers):
+    if job.state == "Running" and await _runs_so(session, ctx, work, job, equipment_id, workers):
         return work, job
     await check_start(session, ctx, work, job, equipment_id)
     await make_running(session, ctx, work, job, equipment_id)
     runs.begin(
-        session, ctx, [(job, qty)], kind="production", equipment_id=equipment_id or job.equipment_id,
+        session, ctx, [work], [(job, qty)], kind="production", equipment_id=equipment_id or job.equipment_id,
         workers=runs.crew(ctx, workers), at=at,
     )  # fmt: skip
     await settle(session, ctx, work)
@@ -155,18 +156,18 @@ async def make_running(
     before = job.state
     if before != "Running":
         if before == "Setup":
-            await runs.end_of_job(session, ctx, job, "start")
+            await runs.end_of_job(session, ctx, work, job, "start")
         job.equipment_id = equipment_id or job.equipment_id or job.planned_equipment_id
         job.state, job.started_at = "Running", job.started_at or ctx.now
     work.tell(job, before, "start")
 
 
 async def _runs_so(
-    session: AsyncSession, ctx: Context, job: Job, equipment_id: UUID | None, workers: Sequence[Worker]
+    session: AsyncSession, ctx: Context, work: Work, job: Job, equipment_id: UUID | None, workers: Sequence[Worker]
 ) -> bool:
     crew = {each["worker"] for each in runs.crew(ctx, workers)}
     place = equipment_id or job.equipment_id
-    open_runs = await runs.of_jobs(session, [job.id], kind="production")
+    open_runs = await runs.open_of(session, work, job, kind="production")
     return any(
         one.run.equipment_id == place and crew <= {each["worker"] for each in one.run.workers} for one in open_runs
     )
@@ -178,7 +179,7 @@ async def pause(session: AsyncSession, ctx: Context, job_id: UUID, *, reason: st
     check_job(work, job, "pause")
     need_reason(reason)
     before = job.state
-    await runs.end_of_job(session, ctx, job, "pause", reason)
+    await runs.end_of_job(session, ctx, work, job, "pause", reason)
     job.state = "Paused"
     work.tell(job, before, "pause", reason)
     await settle(session, ctx, work)
@@ -192,13 +193,32 @@ async def resume(session: AsyncSession, ctx: Context, job_id: UUID, *, workers: 
     check_active(work, job)
     if await first_article_open(session, ctx, job) and job.good_qty + job.rework_qty == 0:
         raise refuse("job.first_article", job)
+    if job.first_article:
+        await _after_stop(session, ctx, work, job)
     job.state, job.started_at = "Running", job.started_at or ctx.now
     runs.begin(
-        session, ctx, [(job, None)], kind="production", equipment_id=job.equipment_id, workers=runs.crew(ctx, workers)
+        session,
+        ctx,
+        [work],
+        [(job, None)],
+        kind="production",
+        equipment_id=job.equipment_id,
+        workers=runs.crew(ctx, workers),
     )
     work.tell(job, "Paused", "resume")
     await settle(session, ctx, work)
     return work, job
+
+
+async def _after_stop(session: AsyncSession, ctx: Context, work: Work, job: Job) -> None:
+    """After a long stop a planned first article should be made again: set the job up anew (reassign, start-setup)."""
+    last = await runs.last_of_job(session, job.id, "production")
+    if last is None or last.ended_at is None or ctx.now - last.ended_at < LONG_STOP:
+        return
+    if await has_gate(session, ctx.site_id, job.inspection_plan_id, "FAI"):
+        levels = await levels_for(session, ctx, work)
+        since = last.ended_at.isoformat()
+        hold_against(work, job, levels, "first_article_after_stop", "job.first_article_again", since=since)
 
 
 async def handover(session: AsyncSession, ctx: Context, job_id: UUID, *, workers: Sequence[Worker]) -> Done:
@@ -208,8 +228,10 @@ async def handover(session: AsyncSession, ctx: Context, job_id: UUID, *, workers
     if not workers:
         raise Invalid("job.workers_missing", field="workers")
     kind = "setup" if job.state == "Setup" else "production"
-    await runs.end_of_job(session, ctx, job, "handover")
-    runs.begin(session, ctx, [(job, None)], kind=kind, equipment_id=job.equipment_id, workers=runs.crew(ctx, workers))
+    await runs.end_of_job(session, ctx, work, job, "handover")
+    runs.begin(
+        session, ctx, [work], [(job, None)], kind=kind, equipment_id=job.equipment_id, workers=runs.crew(ctx, workers)
+    )
     work.tell(job, job.state, "handover", ", ".join(each.worker for each in workers))
     await settle(session, ctx, work)
     return work, job
@@ -246,7 +268,7 @@ def cannot_finish(work: Work, job: Job, reason: str = "") -> Conflict | None:
 async def end_job(session: AsyncSession, ctx: Context, work: Work, job: Job, verb: str, reason: str = "") -> None:
     """A job becomes Done; its runs end. What remained is written off by the ledger."""
     before = job.state
-    await runs.end_of_job(session, ctx, job, "finish", reason)
+    await runs.end_of_job(session, ctx, work, job, "finish", reason)
     job.short_qty = job.remaining_qty
     job.state, job.finished_at = "Done", ctx.now
     work.tell(job, before, verb, reason)
@@ -267,7 +289,7 @@ async def undo_finish(session: AsyncSession, ctx: Context, job_id: UUID, *, reas
         job.state = "Returned"
     else:
         job.state = "Running"
-        await runs.again(session, ctx, job, "production")
+        await runs.again(session, ctx, work, job, "production")
     work.tell(job, "Done", "undo_finish", reason)
     await settle(session, ctx, work)
     return work, job
@@ -308,7 +330,7 @@ async def abort_in(session: AsyncSession, ctx: Context, work: Work, job: Job, re
     if job.state in JOB_ENDED:
         return
     before = job.state
-    await runs.end_of_job(session, ctx, job, "abort", reason)
+    await runs.end_of_job(session, ctx, work, job, "abort", reason)
     made = job.good_qty + job.scrap_qty + job.rework_qty
     job.short_qty = job.remaining_qty
     job.state, job.finished_at = ("Aborted" if made > ZERO else "Cancelled"), ctx.now

@@ -12,12 +12,20 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.domain.flow import Flow, Node
-from services.order.domain.guards import Level
 from services.order.domain.states import JOB, ORDER, ORDER_ACTIVE, is_legal_for_job, legal, legal_for_job
-from services.order.models import Hold, InspectionGate, Job, ProductionOrder
+from services.order.models import Hold, InspectionGate, Job, ProductionOrder, Run, RunLine
+from services.order.models.catalog import SiteFacts
 
 # An inspection lot in one of these states no longer stands in the way.
 GATE_OPEN_STATES = frozenset({"Passed", "Partial", "Cancelled", "Dispositioned"})
+
+
+@dataclass(slots=True)
+class Open:
+    """A run with its lines."""
+
+    run: Run
+    lines: list[RunLine] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -43,7 +51,9 @@ class Work:
     gates: list[InspectionGate] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     warnings: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    levels: dict[str, Level] = field(default_factory=dict)
+    # Read when first needed: see `runs.open_of` and `guarding.site_of`.
+    open_runs: list[Open] | None = None
+    site: SiteFacts | None = None
 
     def tell(self, job: Job, from_state: str, verb: str, reason: str = "") -> None:
         """Remember a change of a job for publishing; several of one command become one, from the first to the last."""
@@ -167,26 +177,37 @@ async def _load(session: AsyncSession, query: Select[ProductionOrder], ctx: Cont
     if not works:
         return []
     ids = list(works)
-    jobs = select(Job).where(Job.order_id.in_(ids)).order_by(Job.seq, Job.id)
-    for job in await session.scalars(jobs.execution_options(populate_existing=True)):
+    # Holds and gates are rare: whether there are any comes along with the jobs. (Not with the order: a row that was
+    # waited for is read anew, what is joined to it is not.)
+    held, gated = select(_holds(ids).exists()).scalar_subquery(), select(_gates(ids).exists()).scalar_subquery()
+    with_flags = select(Job, held, gated).where(Job.order_id.in_(ids)).order_by(Job.seq, Job.id)
+    any_held = any_gated = len(ids) > 1
+    for job, has_holds, has_gates in await session.execute(with_flags.execution_options(populate_existing=True)):
         works[job.order_id].jobs[job.id] = job
-    for hold in await session.scalars(select(Hold).where(Hold.order_id.in_(ids), Hold.released_at.is_(None))):
-        works[hold.order_id].holds.append(hold)
-    for gate in await _gates(session, ids):
-        works[gate.order_id].gates.append(gate)
+        any_held, any_gated = any_held or has_holds, any_gated or has_gates
+    if any_held:
+        for hold in await session.scalars(_holds(ids)):
+            works[hold.order_id].holds.append(hold)
+    if any_gated:
+        for gate in await session.scalars(_gates(ids)):
+            works[gate.order_id].gates.append(gate)
     return list(works.values())
 
 
-async def _gates(session: AsyncSession, ids: Sequence[UUID]) -> Sequence[InspectionGate]:
-    query = select(InspectionGate).where(
+def _holds(ids: Sequence[UUID]) -> Select[Hold]:
+    return select(Hold).where(Hold.order_id.in_(ids), Hold.released_at.is_(None))
+
+
+def _gates(ids: Sequence[UUID]) -> Select[InspectionGate]:
+    return select(InspectionGate).where(
         InspectionGate.order_id.in_(ids), InspectionGate.gate, InspectionGate.state.not_in(GATE_OPEN_STATES)
     )
-    return (await session.scalars(query)).all()
 
 
 __all__ = [
     "GATE_OPEN_STATES",
     "JOB",
+    "Open",
     "Told",
     "Work",
     "check_active",

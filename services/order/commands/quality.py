@@ -21,9 +21,9 @@ from services.order.commands.holds import hold_job_in, hold_order_in, release_in
 from services.order.commands.jobs import cannot_finish, end_job
 from services.order.commands.loading import Work, load_many
 from services.order.commands.progress import settle
-from services.order.commands.recording import Entry
+from services.order.commands.recording import Entry, spare
 from services.order.commands.reports import scrap_in
-from services.order.commands.rework import make_up, operations_of, rework_in, spare
+from services.order.commands.rework import make_up, operations_of, rework_in
 from services.order.domain.guards import MOST_LOOPS
 from services.order.domain.ledger import ZERO
 from services.order.domain.states import COUNTED, JOB_ENDED, ORDER_ACTIVE, ORDER_TERMINAL

@@ -15,15 +15,16 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands import events, runs
-from services.order.commands.loading import Work
-from services.order.commands.runs import Open, Worker
+from services.order.commands.guarding import site_of
+from services.order.commands.loading import Open, Work
+from services.order.commands.runs import Worker
 from services.order.domain.flow import Flow, Node, ledger_of
 from services.order.domain.guards import MOST_LOOPS, Change, Pending, Situation, judge
 from services.order.domain.ledger import ZERO, tolerance
 from services.order.domain.quantity import UnknownUnit, plain
-from services.order.domain.states import JOB_ENDED
+from services.order.domain.states import JOB_ENDED, legal_for_job
 from services.order.models import Job, Report, Run
-from services.order.models.catalog import material, places, scrap_class, units_of
+from services.order.models.catalog import SiteFacts, material, scrap_class, units_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +91,20 @@ async def record(
     """
     asked, entered = (change, None) if change is not None else await _convert(session, ctx, work, job, entry)
     occurred = entry.occurred_at or ctx.now
-    opened = await _run_of(session, job, entry)
+    opened = await _run_of(session, work, job, entry)
     found = found or await situation(session, ctx, work, job, occurred, as_running=as_running)
     if pending is None and not certain:
         pending = judge(asked, found, occurred, ctx.now)
         if pending is None and kind == "production" and asked.rework > 0 and job.rework_loop >= MOST_LOOPS:
             pending = Pending("report.rework_loops", {"most": str(MOST_LOOPS)})
+    site = await site_of(session, ctx, work)
     place = entry.equipment_id or (opened.run.equipment_id if opened else None) or job.equipment_id
     row = _row(ctx, job, entry, asked, kind=kind, at=occurred, opened=opened, equipment_id=place, pending=pending)
     row.entered, row.final = entered or _counted(entry), final
-    if row.source == "operator" and opened is not None and asked.good > 0:
+    if row.source == "operator" and opened is not None and asked.good > 0 and _counts(site, place):
         row.source = await _source(session, job, opened)
     row.corrects_report_id = corrects.id if corrects is not None else None
-    row.production_date, row.shift = (await places(session, ctx.site_id)).production_date(place, occurred)
+    row.production_date, row.shift = site.places.production_date(place, occurred)
     if asked.scrap != 0 and not row.scrap_class:
         row.scrap_class = await scrap_class(session, ctx.site_id, row.scrap_reason)
     session.add(row)
@@ -139,6 +141,11 @@ def _counted(entry: Entry) -> dict[str, Any] | None:
     return {"counted": plain(entry.counted), "said": plain(entry.said)}
 
 
+def _counts(site: SiteFacts, place: UUID | None) -> bool:
+    machine = site.places.equipment.get(place) if place is not None else None
+    return machine is not None and machine.is_networked
+
+
 async def _source(session: AsyncSession, job: Job, opened: Open) -> str:
     """What a person adds to a run that a machine counts is said by both."""
     counted = select(Report.id).where(
@@ -147,14 +154,14 @@ async def _source(session: AsyncSession, job: Job, opened: Open) -> str:
     return "both" if await session.scalar(counted.limit(1)) is not None else "operator"
 
 
-async def _run_of(session: AsyncSession, job: Job, entry: Entry) -> Open | None:
+async def _run_of(session: AsyncSession, work: Work, job: Job, entry: Entry) -> Open | None:
     """The run that a report belongs to: the one named, else that of its worker, else any open one."""
     if entry.run_id is not None:
         run = await session.get(Run, entry.run_id)
         return Open(run) if run is not None and run.site_id == job.site_id else None
     if job.state not in ("Setup", "Running", "Paused"):
         return None
-    found = await runs.of_jobs(session, [job.id])
+    found = await runs.open_of(session, work, job)
     names = {each.worker for each in entry.workers}
     for one in found:
         if names & {each["worker"] for each in one.run.workers}:
@@ -178,8 +185,6 @@ async def situation(
     shortages = {} if node.is_rework or node.ended else flow.shortages(job.seq)
     step = None if node.is_rework else flow.steps[job.seq]
     limited = step is not None and not (by_machine and not flow.inflow_is_final(job.seq))
-    passed = flow.passed_on(job.seq) if step is not None else None
-    has_followers = any(job.seq in each.before for each in flow.steps.values())
     return Situation(
         state="Running" if as_running else job.state,
         order_state=work.order.state,
@@ -187,9 +192,28 @@ async def situation(
         tolerance=tolerance(job.qty, job.over_tolerance, job.uom_digits),
         arrived=_arrived(flow, node, limited),
         used=step.used if step is not None else node.used,
-        spare=passed - flow.consumed(job.seq) if passed is not None and has_followers else None,
+        spare=spare(work, job) if node.is_rework else _unused(flow, job.seq),
         in_run=job.state in ("Paused", "Held") and await runs.was_running(session, job.id, occurred),
     )
+
+
+def _unused(flow: Flow, seq: int) -> Decimal | None:
+    passed = flow.passed_on(seq)
+    followed = any(seq in each.before for each in flow.steps.values())
+    return passed - flow.consumed(seq) if passed is not None and followed else None
+
+
+def spare(work: Work, job: Job) -> Decimal:
+    """Good pieces of a job that no later one has used; those of a rework job lie at the job they came from."""
+    if job.rework_of is None:
+        flow = work.flow()
+        passed = flow.passed_on(job.seq) or ZERO
+        return min(job.good_qty, max(ZERO, passed - flow.consumed(job.seq)))
+    chain = [each for each in work.jobs.values() if each.rework_of == job.rework_of and job.id in each.predecessor_ids]
+    if chain:
+        return max(ZERO, job.good_qty - sum((each.good_qty + each.scrap_qty + each.rework_qty for each in chain), ZERO))
+    parent = work.jobs.get(job.rework_of)
+    return min(job.good_qty, spare(work, parent)) if parent is not None else job.good_qty
 
 
 def _arrived(flow: Flow, node: Node, limited: bool) -> Decimal | None:
@@ -241,6 +265,9 @@ async def count_in(session: AsyncSession, ctx: Context, work: Work, job: Job, ch
     job.good_qty += change.good
     job.scrap_qty += change.scrap
     job.rework_qty += change.rework
+    if min(job.good_qty, job.scrap_qty, job.rework_qty) < 0:
+        legal = legal_for_job(job.state, job.kind)
+        raise Conflict("report.below_zero", state=job.state, legal=legal, job=job.code)
     used = job.good_qty + job.scrap_qty + job.rework_qty
     job.over_qty = max(ZERO, used - job.qty)
     job.written_off_qty = max(ZERO, min(job.written_off_qty, job.qty - used))

@@ -18,7 +18,7 @@ from services.order.commands.counting import count
 from services.order.commands.jobs import cannot_finish, check_start, end_job, make_running
 from services.order.commands.loading import Work, check_job, load_of_job
 from services.order.commands.progress import settle
-from services.order.commands.recording import Entry, Reported, record
+from services.order.commands.recording import Entry, Reported, record, spare
 from services.order.commands.rework import insert_for_report
 from services.order.domain.guards import Change, Pending
 from services.order.domain.ledger import ZERO
@@ -76,7 +76,7 @@ async def finish_if_done(session: AsyncSession, ctx: Context, done: Reported, re
         await end_job(session, ctx, done.work, job, "complete", reason)
     elif job.remaining_qty == 0:
         # Nobody works on it any more; it only waits for its inspection.
-        await runs.end_of_job(session, ctx, job, "finish")
+        await runs.end_of_job(session, ctx, done.work, job, "finish")
 
 
 async def _why_not_start(session: AsyncSession, ctx: Context, work: Work, job: Job, entry: Entry) -> Pending | None:
@@ -92,7 +92,7 @@ async def _imply_start(session: AsyncSession, ctx: Context, work: Work, job: Job
     await make_running(session, ctx, work, job, entry.equipment_id)
     job.started_at = at = min(made.occurred_at, ctx.now)
     opened = runs.begin(
-        session, ctx, [(job, None)], kind="production", equipment_id=job.equipment_id,
+        session, ctx, [work], [(job, None)], kind="production", equipment_id=job.equipment_id,
         workers=runs.crew(ctx, entry.workers), at=at,
     )  # fmt: skip
     made.run_id, made.equipment_id = opened.run.id, job.equipment_id
@@ -129,7 +129,8 @@ async def scrap_in(
     session: AsyncSession, ctx: Context, work: Work, job: Job, qty: Decimal, entry: Entry, *, certain: bool = False
 ) -> Report:
     """Record scrap found later; the caller settles. certain: somebody decided it, nothing is held against it."""
-    change = Change(-min(qty, job.good_qty), qty)
+    good = job.good_qty if job.rework_of is None else spare(work, job)
+    change = Change(-min(qty, good), qty)
     as_running = job.state not in JOB_ENDED
     return await record(
         session, ctx, work, job, entry, kind="scrap", change=change, as_running=as_running, certain=certain

@@ -22,7 +22,7 @@ from services.order.commands.jobs import refuse
 from services.order.commands.loading import Work, check_active, check_job, load_of_job
 from services.order.commands.orders import create_order, need_reason
 from services.order.commands.progress import settle
-from services.order.commands.recording import Entry, record
+from services.order.commands.recording import Entry, record, spare
 from services.order.commands.releasing import NEW_JOB, release, resolve
 from services.order.domain.codes import job_code
 from services.order.domain.guards import MOST_LOOPS, Change
@@ -65,16 +65,6 @@ async def rework(
     made = await rework_in(session, ctx, work, job, qty, reason, operations)
     await settle(session, ctx, work)
     return work, job, made
-
-
-def spare(work: Work, job: Job) -> Decimal:
-    """Good pieces of a job that no later one has used."""
-    flow = work.flow()
-    if job.rework_of is not None:
-        parent = work.jobs.get(job.rework_of)
-        return min(job.good_qty, spare(work, parent)) if parent is not None else job.good_qty
-    passed = flow.passed_on(job.seq) or Decimal(0)
-    return min(job.good_qty, max(Decimal(0), passed - flow.consumed(job.seq)))
 
 
 async def rework_in(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,15 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands import events
+from services.order.commands.loading import Open, Work
 from services.order.models import Job, Run, RunLine
-
-
-@dataclass(slots=True)
-class Open:
-    """A run with its lines."""
-
-    run: Run
-    lines: list[RunLine] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +34,28 @@ def crew(ctx: Context, workers: Sequence[Worker]) -> list[dict[str, str]]:
     return [each.as_json() for each in workers or [Worker(ctx.actor)]]
 
 
-async def of_jobs(session: AsyncSession, job_ids: Collection[UUID], *, kind: str = "") -> list[Open]:
-    """Open runs that serve one of the jobs, the oldest first, each with all its lines."""
+async def open_of(session: AsyncSession, work: Work, job: Job, *, kind: str = "") -> list[Open]:
+    """Open runs that serve a job, the oldest first, each with all its lines."""
+    if work.open_runs is None:
+        work.open_runs = await _open_runs(session, list(work.jobs))
+    return [
+        one for one in work.open_runs
+        if one.run.ended_at is None and kind in ("", one.run.kind) and any(line.job_id == job.id for line in one.lines)
+    ]  # fmt: skip
+
+
+async def _open_runs(session: AsyncSession, job_ids: Sequence[UUID]) -> list[Open]:
+    mine = select(RunLine.run_id).where(RunLine.job_id.in_(job_ids))
     query = (
-        select(Run)
+        select(Run, RunLine)
         .join(RunLine, RunLine.run_id == Run.id)
-        .where(RunLine.job_id.in_(job_ids), Run.ended_at.is_(None))
-        .order_by(Run.started_at, Run.id)
-        .distinct()
+        .where(Run.id.in_(mine), Run.ended_at.is_(None))
+        .order_by(Run.started_at, Run.id, RunLine.job_id)
     )
-    if kind:
-        query = query.where(Run.kind == kind)
-    return await with_lines(session, (await session.scalars(query)).all())
+    found: dict[UUID, Open] = {}
+    for run, line in await session.execute(query):
+        found.setdefault(run.id, Open(run)).lines.append(line)
+    return list(found.values())
 
 
 async def with_lines(session: AsyncSession, runs: Sequence[Run]) -> list[Open]:
@@ -68,6 +71,7 @@ async def with_lines(session: AsyncSession, runs: Sequence[Run]) -> list[Open]:
 def begin(
     session: AsyncSession,
     ctx: Context,
+    works: Sequence[Work],
     lines: Sequence[tuple[Job, Decimal | None]],
     *,
     kind: str,
@@ -85,7 +89,11 @@ def begin(
     ]
     session.add_all([run, *made])
     events.publish_run_opened(session, ctx, run, made)
-    return Open(run, made)
+    opened = Open(run, made)
+    for work in works:
+        if work.open_runs is not None and any(line.order_id == work.order.id for line in made):
+            work.open_runs.append(opened)
+    return opened
 
 
 def end(session: AsyncSession, ctx: Context, one: Open, cause: str, reason: str = "") -> None:
@@ -94,22 +102,24 @@ def end(session: AsyncSession, ctx: Context, one: Open, cause: str, reason: str 
     events.publish_run_closed(session, ctx, one.run, one.lines)
 
 
-async def end_of_job(session: AsyncSession, ctx: Context, job: Job, cause: str, reason: str = "") -> list[Open]:
+async def end_of_job(
+    session: AsyncSession, ctx: Context, work: Work, job: Job, cause: str, reason: str = ""
+) -> list[Open]:
     """Close the open runs of a job; one that serves other jobs too goes on for them as a new run."""
-    closed = await of_jobs(session, [job.id])
+    closed = await open_of(session, work, job)
     for one in closed:
         end(session, ctx, one, cause, reason)
         others = [line for line in one.lines if line.job_id != job.id]
         if others:
-            await _go_on(session, ctx, one, others)
+            await _go_on(session, ctx, work, one, others)
     return closed
 
 
-async def _go_on(session: AsyncSession, ctx: Context, one: Open, lines: Sequence[RunLine]) -> None:
+async def _go_on(session: AsyncSession, ctx: Context, work: Work, one: Open, lines: Sequence[RunLine]) -> None:
     quantities: dict[UUID, Decimal | None] = {line.job_id: line.qty for line in lines}
     jobs = await session.scalars(select(Job).where(Job.id.in_(list(quantities))).order_by(Job.id))
     begin(
-        session, ctx, [(job, quantities[job.id]) for job in jobs], kind=one.run.kind,
+        session, ctx, [work], [(job, quantities[job.id]) for job in jobs], kind=one.run.kind,
         equipment_id=one.run.equipment_id, workers=one.run.workers,
     )  # fmt: skip
 
@@ -126,13 +136,13 @@ async def last_of_job(session: AsyncSession, job_id: UUID, kind: str) -> Run | N
     return found
 
 
-async def again(session: AsyncSession, ctx: Context, job: Job, kind: str) -> None:
+async def again(session: AsyncSession, ctx: Context, work: Work, job: Job, kind: str) -> None:
     """Work goes on as it was: a new run with the place and people of the job's last one."""
     before = await last_of_job(session, job.id, kind)
     if before is None:
         return
     begin(
-        session, ctx, [(job, None)], kind=kind, equipment_id=before.equipment_id or job.equipment_id,
+        session, ctx, [work], [(job, None)], kind=kind, equipment_id=before.equipment_id or job.equipment_id,
         workers=before.workers,
     )  # fmt: skip
 

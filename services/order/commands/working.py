@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands import runs
 from services.order.commands.jobs import check_start, make_running
-from services.order.commands.loading import load_of_jobs
+from services.order.commands.loading import Open, load_of_jobs
 from services.order.commands.progress import settle
-from services.order.commands.runs import Open, Worker
+from services.order.commands.runs import Worker
 from services.order.models import Run
 
 
@@ -41,7 +41,7 @@ async def open_run(
         await make_running(session, ctx, work, job, equipment_id)
     place = equipment_id or jobs[ids[0]][1].equipment_id
     opened = runs.begin(
-        session, ctx, [(jobs[job_id][1], qty) for job_id, qty in lines], kind="production", equipment_id=place,
+        session, ctx, works, [(jobs[job_id][1], qty) for job_id, qty in lines], kind="production", equipment_id=place,
         workers=runs.crew(ctx, workers),
     )  # fmt: skip
     for work in works:
@@ -65,7 +65,7 @@ async def close_run(
     await session.flush()
     for work in works:
         for job in (work.jobs[line.job_id] for line in one.lines if line.job_id in work.jobs):
-            if job.state in ("Running", "Setup") and not await runs.of_jobs(session, [job.id]):
+            if job.state in ("Running", "Setup") and not await runs.open_of(session, work, job):
                 before, job.state = job.state, "Paused"
                 work.tell(job, before, "pause", reason)
         await settle(session, ctx, work)

@@ -14,6 +14,8 @@ from services.order.domain.states import JOB_AWAY, ORDER_DELIVERED, ORDER_TERMIN
 
 # Pieces are reworked at most so many times.
 MOST_LOOPS = 3
+# After a stop of so long a planned first article is made again.
+LONG_STOP = timedelta(hours=4)
 # Clocks of terminals differ by a little.
 CLOCK_SKEW = timedelta(minutes=5)
 
@@ -32,7 +34,6 @@ GUARDS: Mapping[str, Level] = {
     "equipment_unplanned": Level.WARN,
     "first_article_after_stop": Level.WARN,
     "material": Level.BLOCK,
-    "skill": Level.WARN,
 }
 """Guards that a workshop may set, and how hard they are unless it does. Holds, safety and inspections always block.
 

@@ -72,7 +72,7 @@ JOB: Table = {
     "material_ready": _same("Waiting", "Ready"),
     # Cancelled when nothing was reported, else Aborted.
     "abort": _from("Waiting", "Ready", "Setup", "Running", "Paused", "Held", to=None),
-    "send": _from("Waiting", "Ready", "Sent", to="Sent"),
+    "send": _from("Waiting", "Ready", "Sent", to="Sent") | _same("PartlyReturned"),
     # Returned when all is back, else PartlyReturned.
     "return": _from("Sent", "PartlyReturned", to=None),
 }

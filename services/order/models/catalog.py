@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
@@ -22,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.domain.quantity import Units
 from services.order.models.definitions import Definition
+from services.order.models.guards import GuardSetting
 
 Kind = TypeVar("Kind", bound=Message)
 
@@ -140,24 +142,41 @@ class Places:
         return shift.production_date, shift.shift
 
 
-_places: dict[UUID, tuple[tuple[Any, ...], Places]] = {}
+@dataclass(frozen=True, slots=True)
+class SiteFacts:
+    """What holds for a whole site: its places, and guards that do not have their default level."""
+
+    places: Places
+    guards: Mapping[str, str]
+
+
+# By database: a process may work on several (tests do).
+_places: WeakKeyDictionary[Any, dict[UUID, tuple[tuple[Any, ...], Places]]] = WeakKeyDictionary()
 _PLACE_KINDS = ("calendar", "work_centre", "equipment")
 
 
-async def places(session: AsyncSession, site: UUID) -> Places:
-    """The places of a site; read again when one of their definitions changed."""
+async def site_facts(session: AsyncSession, site: UUID) -> SiteFacts:
+    """The facts of a site in one statement; places are read again only when one of their definitions changed."""
     wanted = Definition.site_id == site, Definition.kind.in_(_PLACE_KINDS)
-    mark = (
+    guards = select(func.jsonb_object_agg(GuardSetting.guard, GuardSetting.level)).where(GuardSetting.site_id == site)
+    row = (
         await session.execute(
-            select(func.count(), func.sum(Definition.version), func.max(Definition.changed_at)).where(*wanted)
+            select(
+                func.count(), func.sum(Definition.version), func.max(Definition.changed_at), guards.scalar_subquery()
+            ).where(*wanted)
         )
     ).one()
-    known = _places.get(site)
-    if known is not None and known[0] == tuple(mark):
-        return known[1]
-    made = _make_places((await session.scalars(select(Definition).where(*wanted).order_by(Definition.no))).all())
-    _places[site] = (tuple(mark), made)
-    return made
+    mark, levels = tuple(row[:3]), row[3] or {}
+    known = _places.setdefault(session.get_bind(), {})
+    if site not in known or known[site][0] != mark:
+        rows = (await session.scalars(select(Definition).where(*wanted).order_by(Definition.no))).all()
+        known[site] = (mark, _make_places(rows))
+    return SiteFacts(known[site][1], levels)
+
+
+async def places(session: AsyncSession, site: UUID) -> Places:
+    """The places of a site."""
+    return (await site_facts(session, site)).places
 
 
 def _make_places(rows: Iterable[Definition]) -> Places:

@@ -71,11 +71,16 @@ class Job(Base):
     __table_args__ = (
         Index("uq_job_site_id_code", "site_id", "code", unique=True),
         Index("ix_job_order_id", "order_id"),
+        # The queue of each machine, and what is at work: the dispatch list reads nothing else.
         Index(
-            "ix_job_open",
+            "ix_job_queue",
+            *("site_id", "planned_equipment_id", "state", "plan_rank", "planned_start", "seq", "id"),
+            postgresql_where=text("state IN ('Ready', 'Waiting') AND kind <> 'outside'"),
+        ),
+        Index(
+            "ix_job_begun",
             "site_id",
-            "planned_equipment_id",
-            postgresql_where=text("state NOT IN ('Done', 'Skipped', 'Cancelled', 'Aborted', 'Superseded')"),
+            postgresql_where=text("state IN ('Setup', 'Running', 'Paused', 'Held') AND kind <> 'outside'"),
         ),
     )
 

@@ -18,32 +18,45 @@ from services.order.queries.shopfloor import AT_WORK, ENDED, Named, Reader, mach
 DOWN = "UNPLANNED_DOWN"
 
 # Where a job is: where it was begun, else where it is planned. Of Ready and of Waiting jobs each the first so many of a
-# machine; what is at work or held always.
+# machine, which the index gives in their order; what is at work or held always.
 _OPEN = text(
     """
-    WITH open AS (
-        SELECT j.id, j.state, j.plan_rank, j.planned_start, j.seq,
-            CASE WHEN j.state IN ('Setup', 'Running', 'Paused')
-                    OR (j.state = 'Held' AND j.state_before_hold IN ('Setup', 'Running', 'Paused'))
-                THEN coalesce(j.equipment_id, j.planned_equipment_id)
-                ELSE j.planned_equipment_id END AS place,
-            CASE j.state WHEN 'Running' THEN 0 WHEN 'Setup' THEN 1 WHEN 'Paused' THEN 2 ELSE 3 END AS stage
-        FROM job j
-        WHERE j.site_id = :site AND j.kind <> 'outside'
-            AND j.state NOT IN ('Done', 'Skipped', 'Cancelled', 'Aborted', 'Superseded')
-    ), placed AS (
-        SELECT id, place, stage, state, row_number() OVER (
-            PARTITION BY place, state ORDER BY plan_rank, planned_start, seq, id) AS nth
-        FROM open WHERE CAST(:equipment AS uuid) IS NULL OR place = :equipment
+    WITH place AS (
+        SELECT id FROM definition WHERE site_id = :site AND kind = 'equipment'
+            AND (CAST(:equipment AS uuid) IS NULL OR id = :equipment)
+    ), listed AS (
+        SELECT queue.id, place.id AS place, 3 AS stage
+        FROM place CROSS JOIN (VALUES ('Ready'), ('Waiting')) AS wanted(state) CROSS JOIN LATERAL (
+            SELECT id FROM job
+            WHERE site_id = :site AND planned_equipment_id = place.id AND state = wanted.state
+                AND state IN ('Ready', 'Waiting') AND kind <> 'outside'
+            ORDER BY plan_rank, planned_start, seq, id LIMIT :most) AS queue
+        UNION ALL
+        SELECT queue.id, NULL, 3
+        FROM (VALUES ('Ready'), ('Waiting')) AS wanted(state) CROSS JOIN LATERAL (
+            SELECT id FROM job
+            WHERE site_id = :site AND planned_equipment_id IS NULL AND state = wanted.state
+                AND state IN ('Ready', 'Waiting') AND kind <> 'outside'
+            ORDER BY plan_rank, planned_start, seq, id LIMIT :most) AS queue
+        WHERE CAST(:equipment AS uuid) IS NULL
+        UNION ALL
+        SELECT * FROM (
+            SELECT id,
+                CASE WHEN state <> 'Held' OR state_before_hold IN ('Setup', 'Running', 'Paused')
+                    THEN coalesce(equipment_id, planned_equipment_id) ELSE planned_equipment_id END AS place,
+                CASE state WHEN 'Running' THEN 0 WHEN 'Setup' THEN 1 WHEN 'Paused' THEN 2 ELSE 3 END AS stage
+            FROM job
+            WHERE site_id = :site AND state IN ('Setup', 'Running', 'Paused', 'Held') AND kind <> 'outside') AS begun
+        WHERE CAST(:equipment AS uuid) IS NULL OR begun.place = :equipment
     )
-    SELECT p.place, j.id, j.order_id, o.no AS order_no, j.code, j.seq, j.name_zh, j.name_en, j.kind, j.state,
+    SELECT l.place, j.id, j.order_id, o.no AS order_no, j.code, j.seq, j.name_zh, j.name_en, j.kind, j.state,
         j.state_before_hold, j.material_id, j.alternatives, j.setup_family, j.qty,
         j.qty + j.over_qty - j.good_qty - j.scrap_qty - j.rework_qty - j.written_off_qty AS remaining, j.uom,
         j.pieces_per_count, j.first_article, j.fai, j.allowed_to_start, j.material_ready_at, j.predecessor_ids,
         j.component_order_ids, j.planned_start, j.planned_end, j.pinned, j.started_at, o.priority, o.due_at
-    FROM placed p JOIN job j ON j.id = p.id JOIN production_order o ON o.id = j.order_id
-    WHERE (p.nth <= :most OR p.stage < 3 OR p.state = 'Held') AND o.state IN ('Released', 'InProgress', 'Held')
-    ORDER BY p.place, p.stage, j.plan_rank, j.planned_start, o.priority, o.due_at, o.no, j.seq, j.id
+    FROM listed l JOIN job j ON j.id = l.id JOIN production_order o ON o.id = j.order_id
+    WHERE o.state IN ('Released', 'InProgress', 'Held')
+    ORDER BY l.place, l.stage, j.plan_rank, j.planned_start, o.priority, o.due_at, o.no, j.seq, j.id
     """
 )
 

@@ -62,9 +62,10 @@ class Reader:
         if moment is None:
             return "—"
         local, today = moment.astimezone(self.zone), self.now.astimezone(self.zone)
+        said = local.isoformat(" ", "minutes")[:16]
         if local.date() == today.date():
-            return local.strftime("%H:%M")
-        return local.strftime("%m-%d %H:%M" if local.year == today.year else "%Y-%m-%d %H:%M")
+            return said[11:]
+        return said[5:] if local.year == today.year else said
 
     def span(self, seconds: float) -> str:
         """A duration in its largest sensible units."""

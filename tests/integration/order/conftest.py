@@ -165,13 +165,14 @@ async def shop(databases: TestDatabases) -> AsyncIterator[Shop]:
         transport = httpx.ASGITransport(app=service_app(runtime.services["order"]))
         async with httpx.AsyncClient(transport=transport, base_url="http://shop") as http:
             shop = Shop(runtime, http)
-            await _places(shop)
+            await places(shop)
             yield shop
     finally:
         await runtime.stop()
 
 
-async def _places(shop: Shop) -> None:
+async def places(shop: Shop) -> None:
+    """Machines, their calendar, and a few reasons."""
     shift = {"weekdays": [1, 2, 3, 4, 5], "breaks": [{"start": "12:00", "end": "13:00"}]}
     shifts = [{"shift": "D", "start": "08:00", "end": "17:00", **shift},
               {"shift": "N", "start": "22:00", "end": "06:00", "weekdays": [1, 2, 3, 4, 5]}]  # fmt: skip

@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 from mes import outbox, runtime
 from mes.clock import BusinessClock, ClockState, resumed
 from mes.events.v1 import order_pb2
+from mes.front import root_app
 from mes.runtime import ServiceRuntime
 from sqlalchemy import text
 
@@ -188,3 +190,12 @@ async def test_a_stepped_clock_stays_where_it_was(open_house: Open) -> None:
     await house.runtime.set_clock(ClockState(at.timestamp(), 0.0, 60.0, "stepped"))
     await house.runtime.stop()
     assert (await open_house(services=[shop])).runtime.clock.now() == at
+
+
+async def test_business_time_of_real_use_cannot_be_changed(open_house: Open) -> None:
+    house = await open_house(clock_pinned=True)
+    transport = httpx.ASGITransport(app=root_app(house.runtime, manage=False))
+    async with httpx.AsyncClient(transport=transport, base_url="http://house") as http:
+        refused = await http.put("/clock", json={"mode": "running", "factor": 60})
+        assert (refused.status_code, refused.json()["code"]) == (409, "clock.pinned")
+        assert (await http.get("/clock")).json()["factor"] == 1.0

@@ -122,9 +122,10 @@ class Plant:
         for seq, machines in enumerate(operations, start=1):
             ways = [order_pb2.JobAlternative(equipment_id=one, run_s_per_unit=str(seconds)) for one in machines]
             job = order_pb2.Job(
-                job_id=str(new_id()), order_id=order.order_id, order_no=no, code=f"{no}-{seq}", seq=seq, kind="internal",
-                state="Waiting" if jobs else "Ready", predecessor_ids=[jobs[-1].job_id] if jobs else [],
-                alternatives=ways, qty="1", remaining_qty="1", interruptible=True, version=1,
+                job_id=str(new_id()), order_id=order.order_id, order_no=no, code=f"{no}-{seq}", seq=seq,
+                kind="internal", state="Waiting" if jobs else "Ready", alternatives=ways,
+                predecessor_ids=[jobs[-1].job_id] if jobs else [],
+                qty="1", remaining_qty="1", interruptible=True, version=1,
             )  # fmt: skip
             jobs.append(job)
             self.jobs[job.code] = job

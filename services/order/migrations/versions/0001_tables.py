@@ -261,12 +261,14 @@ def _job() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
     )
     op.create_index(
-        "ix_job_open",
+        "ix_job_queue",
         "job",
-        ["site_id", "planned_equipment_id"],
+        ["site_id", "planned_equipment_id", "state", "plan_rank", "planned_start", "seq", "id"],
         unique=False,
-        postgresql_where=sa.text("state NOT IN ('Done', 'Skipped', 'Cancelled', 'Aborted', 'Superseded')"),
+        postgresql_where=sa.text("state IN ('Ready', 'Waiting') AND kind <> 'outside'"),
     )
+    begun = sa.text("state IN ('Setup', 'Running', 'Paused', 'Held') AND kind <> 'outside'")
+    op.create_index("ix_job_begun", "job", ["site_id"], unique=False, postgresql_where=begun)
     op.create_index("ix_job_order_id", "job", ["order_id"], unique=False)
     op.create_index("uq_job_site_id_code", "job", ["site_id", "code"], unique=True)
 
