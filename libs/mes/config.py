@@ -27,7 +27,7 @@ class Settings(BaseSettings):
         "needed; empty: the embedded server",
     )
     database_password: str = Field(default="", description="fills {password} in the database address")
-    pool_size: int = Field(default=6, description="connections kept per service")
+    pool_size: int = Field(default=10, description="most connections of a service to its database")
 
     bus: Literal["postgres", "kafka"] = Field(default="postgres", description="what carries the events")
     kafka_bootstrap: str = Field(default="127.0.0.1:9092", description="brokers, host:port,…")

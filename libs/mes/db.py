@@ -54,27 +54,40 @@ class ServiceBase(DeclarativeBase):
     }
 
 
-def create_engine(url: str, *, pool_size: int = 6, application: str = "mes") -> AsyncEngine:
-    """An asyncpg engine whose sessions work in UTC, without JIT (short statements only lose by it)."""
+def create_engine(url: str, *, pool_size: int = 10, application: str = "mes", read_only: bool = False) -> AsyncEngine:
+    """An asyncpg engine whose sessions work in UTC, without JIT (short statements only lose by it).
+
+    The pool does not overflow: a connection made for one request and thrown away costs more than the request, and more
+    connections than this do not make two cores faster. read_only: statements stand alone, without a transaction around
+    them, and cannot change anything.
+    """
+    alone = {"isolation_level": "AUTOCOMMIT"} if read_only else {}
     return create_async_engine(
         url,
         pool_size=pool_size,
-        max_overflow=pool_size,
+        max_overflow=0,
+        pool_use_lifo=True,
         pool_pre_ping=False,
         connect_args={
             "timeout": 5,
-            "server_settings": {"timezone": "UTC", "jit": "off", "application_name": application},
+            "server_settings": {
+                "timezone": "UTC",
+                "jit": "off",
+                "application_name": application,
+                "default_transaction_read_only": "on" if read_only else "off",
+            },
         },
+        **alone,
     )
 
 
 class Database:
     """One service's database: sessions whose commit carries the outbox with it."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self.engine = engine
+    def __init__(self, url: str, *, pool_size: int = 10, application: str = "mes") -> None:
+        self.engine = create_engine(url, pool_size=pool_size, application=application)
         # A statement alone needs no transaction around it: two round trips less for every read.
-        self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.reading = create_engine(url, pool_size=pool_size, application=f"{application}-read", read_only=True)
         self.on_publish: list[Any] = []
 
     @asynccontextmanager
@@ -83,6 +96,11 @@ class Database:
         async with AsyncSession(self.engine, expire_on_commit=False) as session:
             yield session
             await self.commit(session)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+        await self.reading.dispose()
 
     async def commit(self, session: AsyncSession) -> None:
         """Write the events published in the session to the outbox, commit, and wake the relay."""
@@ -95,5 +113,5 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A session for reading only: no transaction, each statement sees what is committed when it begins."""
-        async with AsyncSession(self._reading, expire_on_commit=False, autoflush=False) as session:
+        async with AsyncSession(self.reading, expire_on_commit=False, autoflush=False) as session:
             yield session

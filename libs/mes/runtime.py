@@ -20,7 +20,7 @@ from mes.clock import BusinessClock, ClockState
 from mes.clock_keeper import ClockKeeper
 from mes.config import Settings
 from mes.context import Context
-from mes.db import Database, create_engine
+from mes.db import Database
 from mes.ids import new_id, site_id
 from mes.inbox import ConsumerLoop, topics_of
 from mes.service import Service, Task
@@ -57,9 +57,7 @@ class ServiceRuntime:
         self.group = f"{settings.topic_prefix}.{service.name}"
         self.topics = topics_of(service.listens_to, settings.topic_prefix)
         self.database = Database(
-            create_engine(
-                settings.service_url(service.name), pool_size=settings.pool_size, application=f"mes-{service.name}"
-            )
+            settings.service_url(service.name), pool_size=settings.pool_size, application=f"mes-{service.name}"
         )
         self.database.on_publish.append(self.wake_relay)
         # A place for what a service keeps in memory while it runs (worker processes, caches).
@@ -110,7 +108,7 @@ class ServiceRuntime:
         except Exception as error:
             log.warning("shutdown failed", exc_info=error, extra={"service": self.service.name})
         finally:
-            await self.database.engine.dispose()
+            await self.database.close()
 
     def _spawn(self, name: str, work: Any) -> None:
         self._tasks.append(asyncio.create_task(work, name=f"{self.service.name}/{name}"))

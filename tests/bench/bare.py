@@ -69,8 +69,7 @@ async def create(run: Run, request: Request, body: OrderIn) -> bytes:
         raise HTTPException(409)
     order = _values(site, now, body, material["id"])
     await run(INSERT, order)
-    holds = await run(HOLDS, {"order_id": order["id"]})
-    answer = shown(order, holds)
+    answer = shown(order, ())
     stored = {"status": 201, "media_type": "application/json", "headers": '{"etag": "\\"1\\""}', "body": answer}
     await run(web._REMEMBER, identity | {"body_hash": digest} | stored)
     await run(outbox._INSERT, _event(order, now, site))
@@ -158,7 +157,7 @@ def core_on(engine: AsyncEngine) -> Transaction:
 @asynccontextmanager
 async def core(url: str, pool: int) -> AsyncIterator[Transaction]:
     """The same on an engine of its own."""
-    engine = create_async_engine(url, pool_size=pool, max_overflow=pool)
+    engine = create_async_engine(url, pool_size=pool, max_overflow=0)
     yield core_on(engine)
     await engine.dispose()
 
@@ -176,7 +175,7 @@ def _compiled(statement: Any, names: tuple[str, ...]) -> tuple[str, list[str]]:
 @asynccontextmanager
 async def raw(url: str, pool: int) -> AsyncIterator[Transaction]:
     """Transactions by asyncpg alone."""
-    made = await asyncpg.create_pool(url.replace("+asyncpg", ""), min_size=1, max_size=2 * pool)
+    made = await asyncpg.create_pool(url.replace("+asyncpg", ""), min_size=1, max_size=pool)
 
     @asynccontextmanager
     async def transaction() -> AsyncIterator[Run]:

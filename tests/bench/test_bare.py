@@ -76,14 +76,14 @@ async def test_bare_handlers_answer_as_the_product_does(product: Runtime) -> Non
 async def test_bare_handlers_run_the_same_statements(product: Runtime) -> None:
     running, engine = product.services["order"], create_async_engine(product.settings.service_url("order"))
     async with client(service_app(running)) as http:
-        ours = await _statements(http, running.database.engine)
+        ours = await _statements(http, running.database.engine, running.database.reading)
     async with client(make_app(core_on(engine))) as http:
         theirs = await _statements(http, engine)
     await engine.dispose()
     assert sorted(ours) == sorted(theirs)
 
 
-async def _statements(http: httpx.AsyncClient, engine: AsyncEngine) -> list[str]:
+async def _statements(http: httpx.AsyncClient, *engines: AsyncEngine) -> list[str]:
     """Shapes of the statements of one POST and one GET; relay and consumers work in tasks of their own."""
     heard: list[str] = []
     here = asyncio.current_task()
@@ -97,9 +97,11 @@ async def _statements(http: httpx.AsyncClient, engine: AsyncEngine) -> list[str]
         return str(answer.json()["order_id"])
 
     # The first request prepares what later ones find prepared.
-    order = await post(f"first {id(engine)}")
-    event.listen(engine.sync_engine, "before_cursor_execute", hear)
-    await post(f"second {id(engine)}")
+    order = await post(f"first {id(engines)}")
+    for engine in engines:
+        event.listen(engine.sync_engine, "before_cursor_execute", hear)
+    await post(f"second {id(engines)}")
     await http.get(f"/orders/{order}")
-    event.remove(engine.sync_engine, "before_cursor_execute", hear)
+    for engine in engines:
+        event.remove(engine.sync_engine, "before_cursor_execute", hear)
     return heard

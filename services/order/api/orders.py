@@ -94,7 +94,9 @@ async def order_out(session: Session, order: ProductionOrder, response: Response
 @router.post("/orders", status_code=201, summary="Create an order as a draft")
 async def post_order(body: OrderIn, session: Session, ctx: Ctx, response: Response) -> OrderOut:
     order = await commands.create_order(session, ctx, **body.model_dump())
-    return await order_out(session, order, response)
+    await session.flush()
+    set_etag(response, order.version)
+    return OrderOut.model_validate(queries.order_view(order))
 
 
 @router.get("/orders", summary="Orders, those created first before others")

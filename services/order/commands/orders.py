@@ -9,7 +9,7 @@ from uuid import UUID
 
 from mes.context import Context
 from mes.errors import Conflict, Invalid, Stale
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands import events, progress
@@ -22,6 +22,12 @@ from services.order.models.catalog import material, material_by_no, units_of
 
 DEADLINE_TYPES = ("ASAP", "Hard", "Soft", "None")
 CHANGEABLE = ("qty", "priority", "release_at", "due_at", "deadline_type", "customer", "source", "component_order_ids")
+
+
+# Built once: to build a statement costs as much as to run it.
+_TAKEN = select(ProductionOrder.id).where(
+    ProductionOrder.site_id == bindparam("site_id"), ProductionOrder.no == bindparam("no")
+)
 
 
 async def create_order(
@@ -58,9 +64,7 @@ async def create_order(
         good_qty=Decimal(0), scrap_qty=Decimal(0), created_at=ctx.now, created_by=ctx.actor, short=False, version=1,
         **{"priority": 5, "deadline_type": "Soft", "source": "", "customer": "", **fields},
     )  # fmt: skip
-    if no and await session.scalar(
-        select(ProductionOrder.id).where(ProductionOrder.site_id == ctx.site_id, ProductionOrder.no == no)
-    ):
+    if no and await session.scalar(_TAKEN, {"site_id": ctx.site_id, "no": no}):
         raise Conflict("order.no_taken", no=no, state="", legal=[])
     session.add(order)
     events.publish_created(session, ctx, order)

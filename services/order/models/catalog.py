@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 from mes.errors import Conflict, Invalid, NotFound
 from mes.events.v1 import order_pb2
 from mes.shifts import Calendar, calendar_of
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.domain.quantity import Units
@@ -58,11 +58,15 @@ async def material(session: AsyncSession, site: UUID, material_id: UUID) -> orde
     return parsed(row, order_pb2.MaterialDefined)
 
 
+# Built once: to build a statement costs as much as to run it.
+_MATERIAL_BY_NO = select(Definition).where(
+    Definition.site_id == bindparam("site_id"), Definition.kind == "material", Definition.no == bindparam("no")
+)
+
+
 async def material_by_no(session: AsyncSession, site: UUID, no: str) -> order_pb2.MaterialDefined:
     """A material by its number. Raises Invalid: the number came from a caller."""
-    row = await session.scalar(
-        select(Definition).where(Definition.site_id == site, Definition.kind == "material", Definition.no == no)
-    )
+    row = await session.scalar(_MATERIAL_BY_NO, {"site_id": site, "no": no})
     if row is None or row.outdated:
         raise Invalid("order.material_unknown", field="material_no", material=no)
     return parsed(row, order_pb2.MaterialDefined)

@@ -7,7 +7,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from mes.errors import NotFound
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.domain.quantity import plain
@@ -50,16 +50,24 @@ async def order_by_id(session: AsyncSession, site: UUID, order_id: UUID) -> Prod
     return row
 
 
+# Built once: to build a statement costs as much as to run it.
+_ORDER, _HOLD = ProductionOrder.__table__, Hold.__table__
+_ORDER_ROW = select(_ORDER).where(_ORDER.c.id == bindparam("order_id"))
+_HOLD_ROWS = (
+    select(_HOLD)
+    .where(_HOLD.c.order_id == bindparam("order_id"), _HOLD.c.released_at.is_(None))
+    .order_by(_HOLD.c.opened_at)
+)
+
+
 async def order_shown(session: AsyncSession, site: UUID, order_id: UUID) -> dict[str, Any]:
     """An order as `order_view` shows it, read as plain rows: it is asked for more often than anything else. Raises
     NotFound."""
-    table, holds = ProductionOrder.__table__, Hold.__table__
-    row = (await session.execute(select(table).where(table.c.id == order_id))).one_or_none()
+    row = (await session.execute(_ORDER_ROW, {"order_id": order_id})).one_or_none()
     if row is None or row.site_id != site:
         raise NotFound("order.unknown", order=str(order_id))
-    is_open = (holds.c.order_id == order_id, holds.c.released_at.is_(None))
-    found = await session.execute(select(holds).where(*is_open).order_by(holds.c.opened_at))
-    return order_view(cast(ProductionOrder, row), cast("Sequence[Hold]", found.all()))
+    holds = (await session.execute(_HOLD_ROWS, {"order_id": order_id})).all()
+    return order_view(cast(ProductionOrder, row), cast("Sequence[Hold]", holds))
 
 
 async def open_holds(session: AsyncSession, order_ids: Sequence[UUID]) -> dict[UUID, list[Hold]]:

@@ -201,7 +201,7 @@ async def test_no_free_connection_parks_nothing(open_house: Open) -> None:
     mirror = house.runtime.services["mirror"]
     pool: Any = mirror.database.engine.pool
     pool._timeout = 0.05
-    held = [await mirror.database.engine.connect() for _ in range(3)]
+    held = [await mirror.database.engine.connect() for _ in range(2)]
     ask, asked = mirror.database.transaction, asyncio.Event()
     left = 4
 
