@@ -73,6 +73,8 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
+        # A statement alone needs no transaction around it: two round trips less for every read.
+        self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.on_publish: list[Any] = []
 
     @asynccontextmanager
@@ -92,6 +94,6 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A session for reading; whatever is changed in it is rolled back."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+        """A session for reading only: no transaction, each statement sees what is committed when it begins."""
+        async with AsyncSession(self._reading, expire_on_commit=False, autoflush=False) as session:
             yield session

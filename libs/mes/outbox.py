@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+import asyncpg
 from google.protobuf.message import Message
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from mes.bus import Bus, Record
 from mes.context import Context
@@ -125,25 +127,27 @@ def discard(session: AsyncSession) -> None:
     session.info.pop(_PENDING, None)
 
 
-_UNSENT = text(
-    "SELECT position, event_id, topic, key, payload, headers FROM outbox "
-    "WHERE sent_at IS NULL ORDER BY position LIMIT :n"
-)
-_MARK = text("UPDATE outbox SET sent_at = clock_timestamp() WHERE position = ANY(CAST(:positions AS bigint[]))")
+_UNSENT = """
+SELECT position, topic, key, payload, headers FROM outbox WHERE sent_at IS NULL ORDER BY position LIMIT $1
+"""
+_MARK = "UPDATE outbox SET sent_at = clock_timestamp() WHERE position = ANY($1::bigint[])"
 
 
-async def relay_batch(connection: AsyncConnection, bus: Bus, *, source: str, topic: str, limit: int = 500) -> int:
-    """Send up to `limit` unsent rows in order and mark them sent; returns how many. The connection is in autocommit.
+async def relay_batch(
+    connection: asyncpg.Connection[Any], bus: Bus, *, source: str, topic: str, limit: int = 500
+) -> int:
+    """Send up to `limit` unsent rows in order and mark them sent; returns how many.
 
     Only one relay of a service may do so at a time. When it dies between sending and marking, the rows are sent again
     and the consumers' inbox skips them.
     """
-    rows = (await connection.execute(_UNSENT, {"n": limit})).all()
-    if not rows:
-        return 0
-    records = [
-        Record(row.topic or topic, row.key, bytes(row.payload), {"ce_source": source, **row.headers}) for row in rows
-    ]
-    await bus.append(records)
-    await connection.execute(_MARK, {"positions": [row.position for row in rows]})
+    rows = await connection.fetch(_UNSENT, limit)
+    if rows:
+        await bus.append([_record(row, source, topic) for row in rows])
+        await connection.execute(_MARK, [row["position"] for row in rows])
     return len(rows)
+
+
+def _record(row: Any, source: str, topic: str) -> Record:
+    headers = {"ce_source": source, **json.loads(row["headers"])}
+    return Record(row["topic"] or topic, row["key"], row["payload"], headers)

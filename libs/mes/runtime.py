@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from mes import metrics, outbox, retention
 from mes.bus.postgres import PostgresBus
@@ -27,6 +28,7 @@ from mes.service import Service, Task
 log = logging.getLogger(__name__)
 
 _CANCEL_AGAIN_S = 3.0
+_RELAY_BATCH = 500
 
 
 async def ended(tasks: Collection[asyncio.Task[None]]) -> None:
@@ -62,6 +64,7 @@ class ServiceRuntime:
         self.database.on_publish.append(self.wake_relay)
         # A place for what a service keeps in memory while it runs (worker processes, caches).
         self.state: dict[str, Any] = {}
+        self._dsn = settings.service_url(service.name).replace("postgresql+asyncpg://", "postgresql://")
         self._relay_wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.is_leader = False
@@ -150,18 +153,26 @@ class ServiceRuntime:
         """Hold the service's leader lock; the leader relays the outbox and runs the leader tasks."""
         while True:
             try:
-                async with self.database.engine.connect() as connection:
-                    await self._lead_on(await connection.execution_options(isolation_level="AUTOCOMMIT"))
+                connection = await asyncpg.connect(
+                    self._dsn,
+                    timeout=5,
+                    command_timeout=60,
+                    server_settings={"application_name": f"{self.group}-leader"},
+                )
+                try:
+                    await self._lead_on(connection)
+                finally:
+                    # Its end gives the lock back, in whatever state it is.
+                    await connection.close(timeout=2)
             except Exception as error:
                 log.warning("leader work failed, trying again", exc_info=error, extra={"service": self.service.name})
             await asyncio.sleep(0.5)
 
-    async def _lead_on(self, connection: AsyncConnection) -> None:
-        lock = text("SELECT pg_try_advisory_lock(7110903)")
-        while not (await connection.execute(lock)).scalar_one():  # noqa: ASYNC110 - the lock tells nobody
+    async def _lead_on(self, connection: asyncpg.Connection[Any]) -> None:
+        while not await connection.fetchval("SELECT pg_try_advisory_lock(7110903)"):  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.5)
         # A mark lost with the machine only sends again: no need to wait for the disk.
-        await connection.execute(text("SET synchronous_commit = off"))
+        await connection.execute("SET synchronous_commit = off")
         self.is_leader = True
         tasks = {"retention": retention.keep, **self.service.leader_tasks}
         works = [asyncio.create_task(self._keep(name, task)) for name, task in tasks.items()]
@@ -170,15 +181,15 @@ class ServiceRuntime:
         finally:
             await ended(works)
             self.is_leader = False
-            # Its end gives the lock back in whatever state the connection is; one in the pool would keep it.
-            await connection.invalidate()
 
-    async def _relay(self, connection: AsyncConnection) -> None:
+    async def _relay(self, connection: asyncpg.Connection[Any]) -> None:
         while True:
             self._relay_wake.clear()
-            sent = await outbox.relay_batch(connection, self.bus, source=self.group, topic=self.topic)
-            if sent:
-                metrics.SENT.labels(self.service.name).inc(sent)
+            sent = await outbox.relay_batch(
+                connection, self.bus, source=self.group, topic=self.topic, limit=_RELAY_BATCH
+            )
+            metrics.SENT.labels(self.service.name).inc(sent)
+            if sent == _RELAY_BATCH:
                 continue
             # The poll finds what another replica committed, or a wake that was lost.
             with contextlib.suppress(TimeoutError):

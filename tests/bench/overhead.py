@@ -37,8 +37,8 @@ _ORDER = {"material_no": "FG-001", "qty": "400", "due_at": "2026-03-13T09:00:00Z
 class Size:
     """Requests of one turn at 1 and at 16 connections, and turns of each server."""
 
-    alone: int = 300
-    together: int = 1600
+    alone: int = 200
+    together: int = 800
     turns: int = 5
 
 
