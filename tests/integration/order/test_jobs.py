@@ -303,3 +303,26 @@ async def test_after_a_long_stop_the_first_article_is_asked_for_again(shop: Shop
     await shop.advance(hours=15)
     warned = await shop.verb(job, "resume")
     assert [each["code"] for each in warned["warnings"]] == ["job.first_article_again"]
+
+
+async def test_a_smaller_order_takes_from_what_is_not_begun(shop: Shop) -> None:
+    await shop.product("FG-1", shop.op(10, "P-01"), shop.outside(20))
+    order, (first, plating) = await shop.released("FG-1", 10)
+    path = f"/orders/{order['order_id']}"
+
+    async def change(qty: int) -> int:
+        seen = (await shop.http.get(path)).headers["etag"]
+        return (await shop.http.patch(path, json={"qty": str(qty)}, headers={"If-Match": seen})).status_code
+
+    _, second = (await shop.verb(first, "split", 201, qty="4"))["items"]
+    await shop.verb(first, "start")
+    assert await change(6) == 200
+    assert [each["state"] for each in await shop.jobs(order["order_id"])] == ["Running", "Superseded", "Waiting"]
+    late = await shop.verb(second, "reports", 201, good_qty="1")
+    assert late["report"]["pending_reason"] == "report.job_ended"
+    assert (await shop.post(f"/reports/{late['report']['report_id']}/accept", 409))["code"] == "report.job_ended"
+    await shop.complete(first, 6)
+    await shop.verb(plating, "send", qty="5")
+    # What is at the supplier has been begun.
+    assert await change(4) == 409
+    assert await change(7) == 200
