@@ -67,6 +67,7 @@ def root_app(runtime: Runtime, *, manage: bool = True) -> FastAPI:
     app = FastAPI(title="Lingnan MES", version="0.1.0", lifespan=lifespan)
     app.state.runtime = runtime
     handle_errors(app)
+    _add_clock_routes(app, runtime)
     _add_platform_routes(app, runtime)
     return app
 
@@ -87,7 +88,7 @@ def _redirect(target: str) -> Any:
     return redirect
 
 
-def _add_platform_routes(app: FastAPI, runtime: Runtime) -> None:
+def _add_clock_routes(app: FastAPI, runtime: Runtime) -> None:
     def clock() -> Clock:
         state = runtime.clock.state
         return Clock(now=runtime.clock.now(), factor=state.factor, mode=state.mode)
@@ -113,6 +114,8 @@ def _add_platform_routes(app: FastAPI, runtime: Runtime) -> None:
         await runtime.set_clock(runtime.clock.advanced(step.to))
         return clock()
 
+
+def _add_platform_routes(app: FastAPI, runtime: Runtime) -> None:
     @app.get("/idle", summary="Whether every event has had all its effects")
     async def idle(wait: Annotated[float, Query(ge=0, le=60, description="seconds to wait for it")] = 0) -> Idle:
         reasons = await runtime.wait_idle(wait)

@@ -47,7 +47,7 @@ def _server(databases: Sequence[str]) -> Iterator[EmbeddedServer]:
 
 
 def _overhead_rows(quick: bool) -> Iterator[Row]:
-    size = overhead.Size(30, 64, 1) if quick else overhead.Size()
+    size = overhead.Size(20, 64, 1) if quick else overhead.Size()
     with _server(overhead.DATABASES) as server:
         found = run_async(overhead.measure_overhead(server, size))
     for verb in ("POST", "GET"):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -37,9 +38,9 @@ _ORDER = {"material_no": "FG-001", "qty": "400", "due_at": "2026-03-13T09:00:00Z
 class Size:
     """Requests of one turn at 1 and at 16 connections, and turns of each server."""
 
-    alone: int = 200
-    together: int = 800
-    turns: int = 5
+    alone: int = 50
+    together: int = 200
+    turns: int = 15
 
 
 @dataclass(slots=True)
@@ -99,38 +100,47 @@ def _servers(settings: Settings, home: Path) -> Iterator[dict[str, Victim]]:
             each.kill()
 
 
-@asynccontextmanager
-async def _turn(server: Victim, prefix: str) -> AsyncIterator[tuple[Callable[[], bytes], Callable[[], bytes]]]:
-    """Makers of requests for a server: POST of a new order, GET of one that is there."""
+def _post(prefix: str) -> bytes:
+    """The request of a new order."""
+    mark = str(uuid4())
+    return request_bytes("POST", f"{prefix}/orders", {**_ORDER, "no": mark}, idempotency_key=mark)
 
-    def post() -> bytes:
-        mark = str(uuid4())
-        return request_bytes("POST", f"{prefix}/orders", {**_ORDER, "no": mark}, idempotency_key=mark)
 
-    connection = await Connection.open(server.port)
-    made = await connection.send(post())
-    await connection.close()
-    order = httpx.Response(201, content=made.body).json()["order_id"]
-    yield post, lambda: request_bytes("GET", f"{prefix}/orders/{order}")
-    if prefix:
-        async with httpx.AsyncClient(base_url=server.address) as http:
-            # What the requests published is sent before another server has its turn.
-            await http.get("/idle", params={"wait": 30}, timeout=60)
+async def _makers(servers: dict[str, Victim]) -> dict[str, dict[str, Callable[[], bytes]]]:
+    """Makers of requests by verb and server: POST of a new order, GET of one that is there."""
+    made: dict[str, dict[str, Callable[[], bytes]]] = {"POST": {}, "GET": {}}
+    for name, server in servers.items():
+        prefix = "/order" if name == "product" else ""
+        connection = await Connection.open(server.port)
+        answer = await connection.send(_post(prefix))
+        await connection.close()
+        order = httpx.Response(201, content=answer.body).json()["order_id"]
+        get = request_bytes("GET", f"{prefix}/orders/{order}")
+        made["POST"][name] = partial(_post, prefix)
+        made["GET"][name] = partial(bytes, get)
+    return made
 
 
 async def _in_turns(servers: dict[str, Victim], size: Size) -> Overhead:
+    """Short turns of every server, many times, so that what else the machine does hits all of them alike."""
     seconds: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     rates: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for turn in range(-1, size.turns):
-        for name, server in servers.items():
-            async with _turn(server, "/order" if name == "product" else "") as (post, get):
-                for verb, make in (("POST", post), ("GET", get)):
-                    alone = await measure(server.port, make, count=size.alone, connections=1)
-                    together = await measure(server.port, make, count=size.together, connections=16)
-                    if turn >= 0:
-                        seconds[verb][name] += alone.seconds
-                        rates[verb][name].append(together.per_second)
+    for verb, makers in (await _makers(servers)).items():
+        for turn in range(-1, size.turns):
+            for name, make in makers.items():
+                alone = await measure(servers[name].port, make, count=size.alone, connections=1)
+                together = await measure(servers[name].port, make, count=size.together, connections=16)
+                if turn >= 0:
+                    seconds[verb][name] += alone.seconds
+                    rates[verb][name].append(together.per_second)
+                await _settle(servers["product"])
     return Overhead(_medians(seconds), _medians(rates))
+
+
+async def _settle(product: Victim) -> None:
+    """What requests published is sent before the next turn."""
+    async with httpx.AsyncClient(base_url=product.address) as http:
+        await http.get("/idle", params={"wait": 30}, timeout=60)
 
 
 def _medians(values: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, float]]:

@@ -110,7 +110,9 @@ async def get_orders(
 
 @router.get("/orders/{order_id}", summary="One order")
 async def get_order(order_id: UUID, session: Session, ctx: Ctx, response: Response) -> OrderOut:
-    return await order_out(session, await queries.order_by_id(session, ctx.site_id, order_id), response)
+    shown = await queries.order_shown(session, ctx.site_id, order_id)
+    set_etag(response, shown["version"])
+    return OrderOut.model_validate(shown)
 
 
 @router.get("/orders/{order_id}/jobs", summary="The jobs of an order along its routing")
