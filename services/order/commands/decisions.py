@@ -37,6 +37,8 @@ async def accept(
     if work.order.state in ORDER_TERMINAL:
         state = work.order.state
         raise Conflict("report.order_ended", state=state, legal=legal(ORDER, state))
+    if job.state in ("Skipped", "Superseded"):
+        raise refuse("report.job_ended", job)
     change = Change(report.good_qty, report.scrap_qty, report.rework_qty)
     found = await situation(session, ctx, work, job, report.occurred_at, as_running=True)
     try:
@@ -46,6 +48,8 @@ async def accept(
     if job.rework_of is not None and change.used > 0:
         _check_rework(job, after.over, found.arrived, found.used + change.used)
     if after.used > found.ledger.used and after.over > found.tolerance:
+        if job.qty == 0:
+            raise refuse("report.over", job, over=plain(after.over), remaining="0")
         job.over_tolerance = (after.over / job.qty).quantize(Decimal("0.000001"), rounding=ROUND_UP)
     if upstream and found.arrived is not None:
         await _correct_upstream(session, ctx, work, job, found.used + change.used - found.arrived, report)
@@ -92,7 +96,10 @@ async def _correct_upstream(
         passed = flow.passed_on(seq)
         if passed is None or passed >= needed:
             continue
-        before = work.jobs[flow.steps[seq].nodes[-1].id]
+        live = [each for each in flow.steps[seq].nodes if each.state not in ("Superseded", "Skipped") and each.qty > 0]
+        if not live:
+            continue
+        before = work.jobs[live[-1].id]
         change = Change(needed - passed)
         over = before.good_qty + before.scrap_qty + before.rework_qty + change.good - before.qty
         if over > 0:

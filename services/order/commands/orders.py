@@ -16,7 +16,7 @@ from services.order.commands import events, progress
 from services.order.commands.loading import Work, check_order, load
 from services.order.domain.codes import order_no
 from services.order.domain.quantity import Units, UnknownUnit, plain
-from services.order.domain.states import ORDER, legal
+from services.order.domain.states import JOB_AUTOMATIC, ORDER, legal
 from services.order.models import Job, ProductionOrder
 from services.order.models.catalog import material, material_by_no, units_of
 
@@ -119,7 +119,7 @@ async def change_order(
     units = units_of(await material(session, ctx.site_id, order.material_id))
     _check_values(units, different)
     if "qty" in different:
-        change_qty(work, units, different["qty"])
+        change_qty(ctx, work, units, different["qty"])
     for name, value in different.items():
         setattr(order, name, value)
     events.publish_changed(session, ctx, order, sorted(different), reason, work.holds)
@@ -127,28 +127,32 @@ async def change_order(
     return order
 
 
-def change_qty(work: Work, units: Units, qty: Decimal) -> None:
+def change_qty(ctx: Context, work: Work, units: Units, qty: Decimal) -> None:
     """Give every job its new quantity; `settle` takes up again what was done and has more to do."""
     if not work.jobs:
         return
     wanted = units.to_report(qty, work.order.uom)
-    started = work.flow().started()
-    if wanted < started:
-        least = plain(units.from_report(started, work.order.uom))
+    least_pieces = started(work)
+    if wanted < least_pieces:
+        least = plain(units.from_report(least_pieces, work.order.uom))
         raise Conflict(
             "order.qty_below_started", qty=plain(qty), least=least, uom=work.order.uom, state=work.order.state,
             legal=legal(ORDER, work.order.state),
         )  # fmt: skip
     for step in work.flow().steps.values():
         jobs = [work.jobs[each.id] for each in step.nodes if each.state not in ("Superseded", "Cancelled", "Aborted")]
-        _spread(work, jobs, wanted - sum((job.qty for job in jobs), Decimal(0)))
+        _spread(ctx, work, jobs, wanted - sum((job.qty for job in jobs), Decimal(0)))
 
 
-def _spread(work: Work, jobs: list[Job], difference: Decimal) -> None:
-    """Add to the last job of a step, or take away from the last ones what they have not used."""
-    for job in reversed(jobs):
+def _spread(ctx: Context, work: Work, jobs: list[Job], difference: Decimal) -> None:
+    """Add to the last job of a step, or take away what is not begun: first from jobs that are not, then the last ones.
+
+    A job from which everything is taken is Superseded.
+    """
+    free = [job for job in jobs if job.state in ("Waiting", "Ready")]
+    for job in [*reversed(free), *(job for job in reversed(jobs) if job not in free)]:
         used = job.good_qty + job.scrap_qty + job.rework_qty
-        part = max(difference, min(Decimal(0), used - job.qty))
+        part = max(difference, min(Decimal(0), begun(job) - job.qty))
         if part == 0:
             continue
         before = job.state
@@ -157,9 +161,24 @@ def _spread(work: Work, jobs: list[Job], difference: Decimal) -> None:
         difference -= part
         if before == "Skipped":
             job.short_qty = job.qty
-        work.tell(job, before, "changed", "qty")
+        if job.qty == 0 and before in JOB_AUTOMATIC["supersede"]:
+            job.state, job.finished_at = "Superseded", ctx.now
+        work.tell(job, before, "supersede" if job.state != before else "changed", "qty")
         if difference == 0:
             return
+
+
+def begun(job: Job) -> Decimal:
+    """Pieces of a job that were made, well or badly, or are at a supplier."""
+    away = max(Decimal(0), job.sent_qty - job.returned_qty)
+    return job.good_qty + job.scrap_qty + job.rework_qty + away
+
+
+def started(work: Work) -> Decimal:
+    """Pieces of an order that were begun at any operation: its quantity cannot go below."""
+    flow = work.flow()
+    steps = [sum((begun(work.jobs[each.id]) for each in step.nodes), Decimal(0)) for step in flow.steps.values()]
+    return max([flow.started(), *steps])
 
 
 async def reject(session: AsyncSession, ctx: Context, order_id: UUID, *, reason: str) -> ProductionOrder:

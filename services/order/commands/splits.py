@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.order.commands import events, progress
 from services.order.commands.jobs import refuse
 from services.order.commands.loading import Work, check_job, check_order, load, load_of_job
-from services.order.commands.orders import change_qty
+from services.order.commands.orders import change_qty, started
 from services.order.commands.releasing import NEW_JOB
 from services.order.domain.codes import job_code
 from services.order.domain.quantity import Units, plain
@@ -66,8 +66,8 @@ async def split_order(
 
 def _check_part(work: Work, units: Units, part: Decimal) -> None:
     order = work.order
-    started = units.from_report(work.flow().started(), order.uom)
-    free = order.qty - started
+    begun_qty = units.from_report(started(work), order.uom)
+    free = order.qty - begun_qty
     begun = any(job.state not in ("Waiting", "Ready", "Skipped") for job in work.jobs.values())
     if part > free or (part == order.qty and begun):
         raise Conflict(
@@ -118,7 +118,7 @@ async def _release(session: AsyncSession, ctx: Context, child: ProductionOrder, 
 async def _shrink(session: AsyncSession, ctx: Context, work: Work, units: Units, rest: Decimal, reason: str) -> None:
     order, before = work.order, work.order.state
     if rest > 0:
-        change_qty(work, units, rest)
+        change_qty(ctx, work, units, rest)
         order.qty = rest
         events.publish_changed(session, ctx, order, ["qty"], reason or "split", work.holds)
         await progress.settle(session, ctx, work)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from mes.events.v1 import order_pb2
+from mes.events.v1 import order_pb2, quality_pb2
 
 from services.order.tasks import look
 
@@ -267,3 +267,62 @@ async def test_aborting_one_job(shop: Shop) -> None:
     assert (gone["state"], gone["legal"]) == ("Aborted", [])
     assert (await shop.order(order["order_id"]))["state"] == "Completed"
     assert UUID(gone["job_id"])
+
+
+async def test_a_hold_by_hand_on_a_job_that_is_done(shop: Shop) -> None:
+    await shop.product("FG-1", shop.op(10, "P-01"), shop.op(20, "Q-01"))
+    order, (first, second) = await shop.released("FG-1")
+    await shop.complete(first, 100)
+    await shop.verb(first, "hold", reason_type="QUALITY_HOLD", reason="burrs seen")
+    assert [each["state"] for each in await shop.jobs(order["order_id"])] == ["Done", "Held"]
+    assert (await shop.verb(second, "start", 409))["params"]["state"] == "Held"
+    assert (await shop.verb(first, "release", 422))["code"] == "hold.note_missing"
+    await shop.verb(first, "release", note="measured, within limits")
+    second = await shop.job(second["job_id"])
+    assert (second["state"], await shop.get("/holds")) == ("Ready", [])
+    history = await shop.get("/holds", order=order["order_id"])
+    assert {each["release_note"] for each in history} == {"measured, within limits"}
+
+
+async def test_after_a_long_stop_the_first_article_is_asked_for_again(shop: Shop) -> None:
+    stage = {"stage": "FAI", "trigger": "first_off", "sampling": "fixed", "sample_size": 1, "gate": True}
+    plan = await shop.define("inspection_plan", "IP-1", stages=[stage])
+    await shop.product("FG-1", shop.op(10, "P-01", first_article=True, inspection_plan_id=str(plan)))
+    order, (job,) = await shop.released("FG-1")
+    await shop.verb(job, "start-setup")
+    lot = quality_pb2.InspectionLot(
+        inspection_lot_id=str(uuid4()), order_id=order["order_id"], job_id=job["job_id"], stage="FAI", state="Passed",
+        gate=True,
+    )  # fmt: skip
+    await shop.tell("quality", quality_pb2.InspectionCompleted(lot=lot), order["order_id"])
+    await shop.verb(job, "start")
+    await shop.verb(job, "pause", reason="P-BREAK")
+    await shop.advance(minutes=30)
+    assert (await shop.verb(job, "resume"))["warnings"] == []
+    await shop.verb(job, "pause", reason="P-BREAK")
+    await shop.advance(hours=15)
+    warned = await shop.verb(job, "resume")
+    assert [each["code"] for each in warned["warnings"]] == ["job.first_article_again"]
+
+
+async def test_a_smaller_order_takes_from_what_is_not_begun(shop: Shop) -> None:
+    await shop.product("FG-1", shop.op(10, "P-01"), shop.outside(20))
+    order, (first, plating) = await shop.released("FG-1", 10)
+    path = f"/orders/{order['order_id']}"
+
+    async def change(qty: int) -> int:
+        seen = (await shop.http.get(path)).headers["etag"]
+        return (await shop.http.patch(path, json={"qty": str(qty)}, headers={"If-Match": seen})).status_code
+
+    _, second = (await shop.verb(first, "split", 201, qty="4"))["items"]
+    await shop.verb(first, "start")
+    assert await change(6) == 200
+    assert [each["state"] for each in await shop.jobs(order["order_id"])] == ["Running", "Superseded", "Waiting"]
+    late = await shop.verb(second, "reports", 201, good_qty="1")
+    assert late["report"]["pending_reason"] == "report.job_ended"
+    assert (await shop.post(f"/reports/{late['report']['report_id']}/accept", 409))["code"] == "report.job_ended"
+    await shop.complete(first, 6)
+    await shop.verb(plating, "send", qty="5")
+    # What is at the supplier has been begun.
+    assert await change(4) == 409
+    assert await change(7) == 200

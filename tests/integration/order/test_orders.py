@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from mes.events.v1 import order_pb2
+from mes.events.v1 import order_pb2, quality_pb2
 
 if TYPE_CHECKING:
     from .conftest import Shop
@@ -220,3 +220,30 @@ async def test_a_component_order_has_to_deliver_first(shop: Shop) -> None:
     ready = [each for each in await shop.events(order_pb2.JobChanged) if each.verb == "ready"]
     assert [each.job.order_no for each in ready] == [order["no"]]
     assert datetime.fromisoformat(order["released_at"]) == datetime(2026, 3, 2, tzinfo=UTC)
+
+
+async def test_who_waits_for_a_split_component_waits_for_its_parts(shop: Shop) -> None:
+    await shop.product("SA-1", shop.op(10, "P-01"))
+    await shop.product("FG-1", shop.op(10, "T-01"))
+    component, _ = await shop.released("SA-1", 100)
+    order, (job,) = await shop.released("FG-1", 50, component_order_ids=[component["order_id"]])
+    parts = (await shop.post(f"/orders/{component['order_id']}/split", 201, quantities=["60", "40"]))["items"]
+    children = [each["order_id"] for each in parts[1:]]
+    assert (await shop.order(order["order_id"]))["component_order_ids"] == children
+    for child in children:
+        assert (await shop.job(job["job_id"]))["state"] == "Waiting"
+        (made,) = await shop.jobs(child)
+        await shop.complete(made, int(made["qty"]))
+    assert (await shop.job(job["job_id"]))["state"] == "Ready"
+
+
+async def test_a_short_close_waits_for_the_disposition_of_a_nonconformance(shop: Shop) -> None:
+    await shop.product("FG-1", shop.op(10, "P-01"))
+    order, (job,) = await shop.released("FG-1")
+    await shop.verb(job, "start")
+    bad = quality_pb2.Nonconformance(
+        nonconformance_id=str(uuid4()), no="NC-1", order_id=order["order_id"], job_id=job["job_id"], qty="1", hold=True
+    )
+    await shop.tell("quality", quality_pb2.NonconformanceOpened(nonconformance=bad), order["order_id"])
+    refused = await shop.post(f"/orders/{order['order_id']}/short-close", 409, reason="enough")
+    assert refused["code"] == "order.open_nonconformance"

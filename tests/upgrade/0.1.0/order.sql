@@ -383,8 +383,9 @@ CREATE INDEX ix_history_entry_order_id ON public.history_entry USING btree (orde
 CREATE INDEX ix_hold_nonconformance_id ON public.hold USING btree (nonconformance_id);
 CREATE INDEX ix_hold_order_id ON public.hold USING btree (order_id);
 CREATE INDEX ix_inspection_gate_job_id ON public.inspection_gate USING btree (job_id);
-CREATE INDEX ix_job_open ON public.job USING btree (site_id, planned_equipment_id) WHERE (state <> ALL (ARRAY['Done'::text, 'Skipped'::text, 'Cancelled'::text, 'Aborted'::text, 'Superseded'::text]));
+CREATE INDEX ix_job_begun ON public.job USING btree (site_id) WHERE ((state = ANY (ARRAY['Setup'::text, 'Running'::text, 'Paused'::text, 'Held'::text])) AND (kind <> 'outside'::text));
 CREATE INDEX ix_job_order_id ON public.job USING btree (order_id);
+CREATE INDEX ix_job_queue ON public.job USING btree (site_id, planned_equipment_id, state, plan_rank, planned_start, seq, id) WHERE ((state = ANY (ARRAY['Ready'::text, 'Waiting'::text])) AND (kind <> 'outside'::text));
 CREATE INDEX ix_outbox_unsent ON public.outbox USING btree ("position") WHERE (sent_at IS NULL);
 CREATE INDEX ix_outside_move_job_id ON public.outside_move USING btree (job_id);
 CREATE INDEX ix_parked_event_topic_key ON public.parked_event USING btree (topic, key);
