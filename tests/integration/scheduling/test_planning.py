@@ -203,10 +203,12 @@ async def test_a_large_shop_is_told_in_chunks_below_the_limit(plant: Any) -> Non
     await plant.tell(*((event, event.order.order_id) for event in events))
     plan = await plant.plan()
     assert len(plan) == 5040
-    last = [each for each in plant.published() if each.version_no == plant.versions()]
-    assert [each.chunk for each in last] == list(range(last[0].chunks))
-    assert last[0].chunks > 1
-    assert all(each.ByteSize() <= 256 * 1024 for each in last)
+    # A first plan may have been made before the last order was heard of.
+    largest = max(plant.published(), key=lambda each: each.chunks).version_no
+    told = [each for each in plant.published() if each.version_no == largest]
+    assert [each.chunk for each in told] == list(range(told[0].chunks))
+    assert told[0].chunks > 1
+    assert all(each.ByteSize() <= 256 * 1024 for each in told)
     whole = await plant.get("/versions/current", limit=1000, offset=4500)
     assert (whole["version"]["operations"], len(whole["items"])) == (5040, 540)
 
