@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mes import logging as mes_logging
 from mes import metrics, outbox
-from mes.bus import Fenced, Received, Subscription
+from mes.bus import Batch, Fenced, Received, Subscription, ends_of
 from mes.context import Context
 from mes.db import Database
 from mes.ids import new_id
@@ -100,10 +100,12 @@ _SEEN = text(
     "INSERT INTO inbox (source, event_id) SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:ids AS uuid[])) "
     "ON CONFLICT DO NOTHING RETURNING source, event_id"
 )
-# What is new, and which keys are parked, in one round trip.
+# What is new, and which keys of which topics are parked, in one round trip.
 _LOOK = text(
-    f"WITH fresh AS ({_SEEN.text}) SELECT source, event_id, NULL AS key FROM fresh UNION ALL "  # noqa: S608
-    "SELECT NULL, NULL, key FROM parked_event WHERE topic = :topic AND key = ANY(CAST(:keys AS text[])) GROUP BY key"
+    f"WITH fresh AS ({_SEEN.text}) "  # noqa: S608
+    "SELECT source, event_id, NULL AS topic, NULL AS key FROM fresh UNION ALL "
+    "SELECT DISTINCT NULL, CAST(NULL AS uuid), topic, key FROM parked_event WHERE (topic, key) IN "
+    "(SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:keys AS text[])))"
 )
 _PARK = text(
     "INSERT INTO parked_event (topic, partition, record_offset, key, payload, headers, error) "
@@ -113,19 +115,22 @@ _PARK = text(
 
 async def _look(
     session: AsyncSession, records: Sequence[Received], metas: Sequence[Meta]
-) -> tuple[set[tuple[str, UUID]], set[str]]:
-    """Enter the events of one topic into the inbox: those that are new, and the keys among them that are parked."""
+) -> tuple[set[tuple[str, UUID]], set[tuple[str, str]]]:
+    """Enter events into the inbox: those that are new, and the topics and keys among them that are parked."""
     found = await session.execute(
         _LOOK,
         {
             "sources": [meta.source for meta in metas],
             "ids": [meta.event_id for meta in metas],
-            "topic": records[0].topic,
+            "topics": [record.topic for record in records],
             "keys": [record.key for record in records],
         },
     )
     rows = found.all()
-    return {(row.source, row.event_id) for row in rows if row.key is None}, {row.key for row in rows if row.key}
+    return (
+        {(row.source, row.event_id) for row in rows if row.key is None},
+        {(row.topic, row.key) for row in rows if row.key is not None},
+    )
 
 
 def _is_transient(error: BaseException) -> bool:
@@ -137,8 +142,22 @@ def _is_transient(error: BaseException) -> bool:
     return isinstance(error, OSError | TimeoutError | PoolTimeout | asyncpg.InterfaceError)
 
 
+def _parts(batches: Batch, most: int) -> Iterator[Batch]:
+    """What is applied together: whole partitions, about `most` records of them."""
+    part: Batch = {}
+    count = 0
+    for place, records in batches.items():
+        part[place] = records
+        count += len(records)
+        if count >= most:
+            yield part
+            part, count = {}, 0
+    if part:
+        yield part
+
+
 class ConsumerLoop:
-    """Reads one group's records and applies them, partition by partition, each batch in one transaction."""
+    """Reads one group's records and applies what comes together in one transaction."""
 
     def __init__(
         self,
@@ -170,27 +189,28 @@ class ConsumerLoop:
                 log.warning("fetching failed, trying again", extra={"service": self._service, "error": repr(error)})
                 await asyncio.sleep(0.5)
                 continue
-            for (topic, partition), records in batches.items():
-                try:
-                    await self.apply(records)
-                    await subscription.commit(topic, partition, records[-1].offset + 1)
-                except Fenced:
-                    log.warning(
-                        "partition lost", extra={"service": self._service, "topic": topic, "partition": partition}
-                    )
-                    subscription.rewind(topic, partition)
-                except Exception as error:
-                    # Whatever it was, nothing was committed: read again from the committed offset.
-                    log.warning(
-                        "applying failed, reading again",
-                        exc_info=not _is_transient(error),
-                        extra={"service": self._service, "topic": topic, "partition": partition, "error": repr(error)},
-                    )
-                    subscription.rewind(topic, partition)
-                    await asyncio.sleep(0.2)
+            for part in _parts(batches, self._batch):
+                await self._take(subscription, part)
+
+    async def _take(self, subscription: Subscription, batches: Batch) -> None:
+        try:
+            await self.apply([record for records in batches.values() for record in records])
+            await subscription.commit(ends_of(batches))
+        except Fenced as fenced:
+            log.warning("partitions lost", extra={"service": self._service, "places": sorted(fenced.places)})
+            subscription.rewind(fenced.places)
+        except Exception as error:
+            # Whatever it was, nothing was committed: read again from the committed offsets.
+            log.warning(
+                "applying failed, reading again",
+                exc_info=not _is_transient(error),
+                extra={"service": self._service, "places": sorted(batches), "error": repr(error)},
+            )
+            subscription.rewind(batches)
+            await asyncio.sleep(0.2)
 
     async def apply(self, records: list[Received]) -> None:
-        """Make the effects of one partition's records; raises only what trying again later can mend."""
+        """Make the effects of records, those of a partition in its order; raises only what trying again can mend."""
         wanted = [record for record in records if self._consumers.wants(record)]
         if not wanted:
             return
@@ -214,7 +234,7 @@ class ConsumerLoop:
                     metrics.EVENTS.labels(self._service, "duplicate").inc()
                     continue
                 fresh.discard((meta.source, meta.event_id))
-            if record.key in parked:
+            if (record.topic, record.key) in parked:
                 await self._park(session, record, "an earlier event of this key is parked")
                 continue
             await self._handle(session, record, meta)

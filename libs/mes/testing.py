@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import psutil
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from mes.config import Settings
-from mes.embedded import EmbeddedServer
+from mes.embedded import EmbeddedServer, look_at
 from mes.migrate import Target, upgrade
 
 __all__ = ["TestDatabases", "test_server"]
@@ -23,15 +27,42 @@ __all__ = ["TestDatabases", "test_server"]
 
 @contextmanager
 def test_server() -> Iterator[EmbeddedServer]:
-    """A server in a temporary folder, as fast as it gets; stopped and removed at the end."""
+    """A server in a temporary folder, as fast as it gets; stopped and removed at the end, also of a killed test run."""
     home = Path(tempfile.mkdtemp(prefix="mes-test-"))
     # Root's server runs under another user, who must get through; nobody can list it.
     home.chmod(0o711)
-    try:
-        with EmbeddedServer(home, databases=(), unsafe_fast=True) as server:
-            yield server
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    with _guard(home):
+        try:
+            with EmbeddedServer(home, databases=(), unsafe_fast=True) as server:
+                yield server
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def _guard(home: Path) -> Iterator[None]:
+    """A process that clears up when this one is gone: it hears of that by the end of its input."""
+    words = [sys.executable, "-m", "mes.testing", str(home)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True) as guard:  # noqa: S603 - our own
+        assert guard.stdin is not None  # noqa: S101 - asked for
+        try:
+            yield
+        finally:
+            guard.stdin.close()
+            guard.wait(timeout=60)
+
+
+def _clear_up(home: Path) -> None:
+    """Stop the server of a test run that was killed, and remove its data."""
+    if (pid := look_at(home).pid) is not None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            server = psutil.Process(pid)
+            server.terminate()
+            try:
+                server.wait(timeout=30)
+            except psutil.TimeoutExpired:
+                server.kill()
+    shutil.rmtree(home, ignore_errors=True)
 
 
 class TestDatabases:
@@ -105,3 +136,8 @@ async def _make_tables(url: str, metadata: MetaData) -> None:
             await connection.run_sync(metadata.create_all)
     finally:
         await engine.dispose()
+
+
+if __name__ == "__main__":
+    sys.stdin.read()
+    _clear_up(Path(sys.argv[1]))

@@ -30,7 +30,7 @@ async def drain(member: Subscription, count: int, *, commit: bool = True, limit:
             for (topic, partition), records in (await member.fetch(limit=limit, wait=1)).items():
                 got += records
                 if commit:
-                    await member.commit(topic, partition, records[-1].offset + 1)
+                    await member.commit({(topic, partition): records[-1].offset + 1})
     return got
 
 
@@ -133,7 +133,7 @@ async def test_what_was_not_committed_is_delivered_again(bus: Bus) -> None:
     await bus.append([record("k", str(n)) for n in range(10)])
     first = await bus.subscribe("g", [TOPIC])
     got = await drain(first, 10, commit=False)
-    await first.commit(TOPIC, got[0].partition, got[4].offset + 1)
+    await first.commit({(TOPIC, got[0].partition): got[4].offset + 1})
     await first.close()
     second = await bus.subscribe("g", [TOPIC])
     assert [each.value for each in await drain(second, 5)] == [b"5", b"6", b"7", b"8", b"9"]
@@ -153,8 +153,8 @@ async def test_a_rewound_partition_is_read_from_the_committed_offset(bus: Bus) -
     await bus.append([record("k", str(n)) for n in range(6)])
     member = await bus.subscribe("g", [TOPIC])
     got = await drain(member, 6, commit=False)
-    await member.commit(TOPIC, got[0].partition, got[1].offset + 1)
-    member.rewind(TOPIC, got[0].partition)
+    await member.commit({(TOPIC, got[0].partition): got[1].offset + 1})
+    member.rewind([(TOPIC, got[0].partition)])
     assert [each.value.decode() for each in await drain(member, 4)] == ["2", "3", "4", "5"]
 
 
@@ -168,8 +168,8 @@ async def test_a_stale_member_cannot_commit(log: Log) -> None:
     taken = await drain(fresh, 6, commit=False)
     assert [each.value for each in taken] == [each.value for each in got]
     with pytest.raises(Fenced):
-        await stale.commit(TOPIC, got[0].partition, got[-1].offset + 1)
-    await fresh.commit(TOPIC, got[0].partition, got[2].offset + 1)
+        await stale.commit({(TOPIC, got[0].partition): got[-1].offset + 1})
+    await fresh.commit({(TOPIC, got[0].partition): got[2].offset + 1})
     assert await theirs.lag({"g": [TOPIC]}) == {"g": Lag(6, 3)}
 
 
@@ -195,7 +195,7 @@ async def _committed(member: Subscription) -> list[Received]:
     try:
         fetched = await member.fetch(limit=1000, wait=0.1)
         for (topic, partition), records in fetched.items():
-            await member.commit(topic, partition, records[-1].offset + 1)
+            await member.commit({(topic, partition): records[-1].offset + 1})
             done += records
     except Fenced:
         pass

@@ -6,7 +6,7 @@ order; delivery is at least once; offsets of a partition grow but may have gaps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,11 +33,24 @@ class Received:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Batch = dict[tuple[str, int], list[Received]]
+# Topic and partition.
+Place = tuple[str, int]
+Batch = dict[Place, list[Received]]
+# The offset behind the last record that took effect.
+Offsets = Mapping[Place, int]
 
 
 class Fenced(Exception):
-    """This member lost a partition to another one: what it fetched must not be committed."""
+    """This member lost partitions to another one: what it fetched of them must not be committed."""
+
+    def __init__(self, message: str, places: Iterable[Place] = ()) -> None:
+        super().__init__(message)
+        self.places = set(places)
+
+
+def ends_of(batch: Batch) -> Offsets:
+    """What to commit when all records of a batch took effect."""
+    return {place: records[-1].offset + 1 for place, records in batch.items()}
 
 
 class Subscription(Protocol):
@@ -46,11 +59,12 @@ class Subscription(Protocol):
     async def fetch(self, *, limit: int, wait: float) -> Batch:
         """Next records by (topic, partition), each list in offset order; empty after `wait` seconds without any."""
 
-    async def commit(self, topic: str, partition: int, next_offset: int) -> None:
-        """Record that everything before `next_offset` took effect. Raises Fenced if the partition was lost."""
+    async def commit(self, offsets: Offsets) -> None:
+        """Record that everything before these offsets took effect. Raises Fenced if a partition was lost; the others
+        are committed then all the same."""
 
-    def rewind(self, topic: str, partition: int) -> None:
-        """Forget the position: the next fetch starts at the committed offset again."""
+    def rewind(self, places: Iterable[Place]) -> None:
+        """Forget the positions: the next fetch starts at the committed offsets again."""
 
     async def close(self) -> None:
         """Leave the group."""

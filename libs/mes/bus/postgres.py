@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncpg
 
-from mes.bus import Batch, Fenced, Lag, Received, Record, partition_of
+from mes.bus import Batch, Fenced, Lag, Offsets, Place, Received, Record, partition_of
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS topic (name text PRIMARY KEY, partitions int NOT NULL);
@@ -71,7 +71,10 @@ _TAKE = "SELECT pg_try_advisory_lock(hashtextextended($1, 7110902))"
 _GIVE_BACK = "SELECT pg_advisory_unlock(hashtextextended($1, 7110902))"
 
 _COMMIT = """
-UPDATE group_offset SET "offset" = $4 WHERE "group" = $1 AND topic = $2 AND partition = $3 AND epoch = $5
+UPDATE group_offset g SET "offset" = c.next
+FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[]) AS c(topic, partition, next, epoch)
+WHERE g."group" = $1 AND g.topic = c.topic AND g.partition = c.partition AND g.epoch = c.epoch
+RETURNING g.topic, g.partition
 """
 
 CHANNEL = "mes_log"
@@ -386,26 +389,33 @@ class PostgresSubscription:
                 self._owned[place].position = records[-1].offset + 1
         return batch
 
-    async def commit(self, topic: str, partition: int, next_offset: int) -> None:
-        owned = self._owned.get((topic, partition))
-        if owned is None or self._member is None:
-            raise Fenced(f"{self._group} does not own {topic}/{partition}")
-        try:
-            done = await self._member.execute(
-                _COMMIT, self._group, topic, partition, next_offset, owned.epoch, timeout=_STATEMENT_SECONDS
-            )
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
-            # The locks went with the connection.
-            raise Fenced(f"{self._group} lost all partitions") from error
-        if done == "UPDATE 0":
-            self._owned.pop((topic, partition), None)
-            self._next_claim = 0.0
-            raise Fenced(f"{self._group} lost {topic}/{partition}")
+    async def commit(self, offsets: Offsets) -> None:
+        lost = {place for place in offsets if place not in self._owned}
+        mine = [(place, self._owned[place].epoch) for place in offsets if place not in lost]
+        if mine and self._member is not None:
+            try:
+                rows = await self._member.fetch(
+                    _COMMIT,
+                    self._group,
+                    [topic for (topic, _), _ in mine],
+                    [number for (_, number), _ in mine],
+                    [offsets[place] for place, _ in mine],
+                    [epoch for _, epoch in mine],
+                    timeout=_STATEMENT_SECONDS,
+                )
+            except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+                # The locks went with the connection.
+                raise Fenced(f"{self._group} lost all partitions", offsets) from error
+            lost |= {place for place, _ in mine} - {(row["topic"], row["partition"]) for row in rows}
+        if lost:
+            self.rewind(lost)
+            raise Fenced(f"{self._group} lost {sorted(lost)}", lost)
 
-    def rewind(self, topic: str, partition: int) -> None:
-        # Taking it over anew reads the committed offset; the lock is kept.
-        if self._owned.pop((topic, partition), None) is not None:
-            self._next_claim = 0.0
+    def rewind(self, places: Iterable[Place]) -> None:
+        # Taking them over anew reads the committed offsets; the locks are kept.
+        for place in places:
+            if self._owned.pop(place, None) is not None:
+                self._next_claim = 0.0
 
     def owned(self) -> Iterable[tuple[str, int]]:
         """The partitions this member has."""
