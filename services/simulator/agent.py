@@ -79,6 +79,8 @@ class Workshop:
         self.next_plan: datetime | None = None
         self._next_desk: datetime | None = None
         self._benchmark = all(place.machine.working.shifts == () for place in places.values())
+        # Nobody looks further down the list of a machine; where every job may be started, only at its first.
+        self._per_machine = 1 if self._benchmark else 2
 
     @property
     def done(self) -> bool:
@@ -86,11 +88,11 @@ class Workshop:
         return self.orders > 0 and self.ended == self.orders
 
     async def round(self, now: datetime) -> bool:
-        """Let machines work until now, look at the lists, do what there is to do. Whether anything was done."""
+        """Let machines work until now, look at the lists, do what there is to do. Whether more may be possible now."""
         for workplace in self.places.values():
             workplace.move_on(now)
         await self._send_signals()
-        jobs = await self.gateway.dispatch()
+        jobs = await self.gateway.dispatch(self._per_machine)
         acted = await self._work(jobs, now)
         if self._next_desk is None or now >= self._next_desk or not (acted or (jobs and self._benchmark)):
             acted = await self._desk(now) or acted

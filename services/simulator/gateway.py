@@ -11,8 +11,6 @@ from services.simulator.client import Client
 from services.simulator.views import Job, Lot, Nonconformance, Order, lot_of, nonconformance_of
 
 _PAGE = 500
-# Nobody looks further down the list of one machine.
-_NEXT = 2
 
 
 def _plain(quantity: Decimal | float) -> str:
@@ -60,9 +58,9 @@ class Gateway:
         """All definitions of a kind, in the fields of the event contracts."""
         return await self._all(f"/order/definitions/{kind}")
 
-    async def dispatch(self) -> list[Job]:
-        """What every machine has next before it, in the order in which it should be done."""
-        answer = await self.client.get("/order/dispatch", limit_per_equipment=_NEXT)
+    async def dispatch(self, each: int) -> list[Job]:
+        """What every machine has next before it, in the order in which it should be done: so many Ready and Waiting."""
+        answer = await self.client.get("/order/dispatch", limit_per_equipment=each)
         rows = answer["items"] if isinstance(answer, dict) else answer
         return [Job.of(row) for row in rows]
 

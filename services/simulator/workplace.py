@@ -84,7 +84,7 @@ class Workplace:
     async def attend(
         self, jobs: Mapping[str, Job], queue: Sequence[Job], gated: Collection[str], now: datetime
     ) -> bool:
-        """Do what there is to do here now; whether anything was done.
+        """Do what there is to do here now; whether anybody should look again at once, because more may be possible now.
 
         jobs: all by id; queue: those of this place in their order; gated: those whose first article is being inspected.
         """
@@ -136,6 +136,7 @@ class Workplace:
         return None
 
     async def _begin(self, job: Job, now: datetime) -> bool:
+        """Begin a job, or go on with one that was begun here; a begin makes nothing else possible."""
         self._take(job)
         if job.state != "Ready":
             return True
@@ -147,9 +148,9 @@ class Workplace:
                 else job.setup_s
             )
             self._note(self.machine.begin_setup(now, seconds))
-            return True
+            return False
         await self._start(job, now)
-        return True
+        return False
 
     def _take(self, job: Job) -> None:
         self.job_id, self.finished_at, self.trial_done, self.looks = job.id, None, False, 0
@@ -171,7 +172,7 @@ class Workplace:
             self.look_again = now + _LOOK_AGAIN
             return False
         await self._start(job, now)
-        return True
+        return False
 
     async def _start(self, job: Job, now: datetime) -> None:
         await self.gateway.start(job.id, self.place.id, self.worker(now))
