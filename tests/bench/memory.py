@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,9 +10,9 @@ import psutil
 
 
 def pss_bytes(processes: Iterable[psutil.Process]) -> dict[str, int]:
-    """Proportional set size by program name; a process that ends meanwhile counts as nothing."""
+    """Proportional set size by program name, with all descendants; a process that ends meanwhile counts as nothing."""
     found: dict[str, int] = {}
-    for process in processes:
+    for process in _with_descendants(processes):
         try:
             text = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="ascii")
             name = process.name()
@@ -20,3 +21,11 @@ def pss_bytes(processes: Iterable[psutil.Process]) -> dict[str, int]:
         line = next(line for line in text.splitlines() if line.startswith("Pss:"))
         found[name] = found.get(name, 0) + int(line.split()[1]) * 1024
     return found
+
+
+def _with_descendants(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    found = {each.pid: each for each in processes}
+    for each in tuple(found.values()):
+        with contextlib.suppress(psutil.Error):
+            found |= {child.pid: child for child in each.children(recursive=True)}
+    return list(found.values())
