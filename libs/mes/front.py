@@ -35,6 +35,19 @@ class Advance(BaseModel):
 
     to: datetime = Field(description="business time with its zone; not in the past", examples=["2026-03-02T00:05:00Z"])
 
+    settle: float = Field(
+        default=0,
+        ge=0,
+        le=60,
+        description="seconds to wait at most for every event to have had its effects, before and again after",
+    )
+
+
+class Advanced(Clock):
+    """The clock after a step. idle: whether what the step set off has had its effects; null when nobody waited."""
+
+    idle: bool | None = None
+
 
 class ClockChange(BaseModel):
     """How the clock is to run from now on."""
@@ -108,11 +121,14 @@ def _add_clock_routes(app: FastAPI, runtime: Runtime) -> None:
         return clock()
 
     @app.post("/clock/advance", summary="Set a stepped clock forward")
-    async def advance(step: Advance) -> Clock:
+    async def advance(step: Advance) -> Advanced:
         if runtime.clock.state.mode != "stepped":
             raise Conflict("clock.not_stepped")
+        if step.settle and (reasons := await runtime.wait_idle(step.settle)):
+            raise Conflict("clock.busy", reasons="; ".join(reasons))
         await runtime.set_clock(runtime.clock.advanced(step.to))
-        return clock()
+        idle = not await runtime.wait_idle(step.settle) if step.settle else None
+        return Advanced(**clock().model_dump(), idle=idle)
 
 
 def _add_platform_routes(app: FastAPI, runtime: Runtime) -> None:

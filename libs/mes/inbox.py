@@ -179,6 +179,8 @@ class ConsumerLoop:
         self._batch = batch
         self._inbox_enabled = inbox_enabled
         self._dlq_topic = dlq_topic
+        # Whether records are being applied at this moment.
+        self.at_work = False
 
     async def run(self, subscription: Subscription) -> None:
         """Forever; ends by cancellation."""
@@ -189,8 +191,12 @@ class ConsumerLoop:
                 log.warning("fetching failed, trying again", extra={"service": self._service, "error": repr(error)})
                 await asyncio.sleep(0.5)
                 continue
-            for part in _parts(batches, self._batch):
-                await self._take(subscription, part)
+            self.at_work = bool(batches)
+            try:
+                for part in _parts(batches, self._batch):
+                    await self._take(subscription, part)
+            finally:
+                self.at_work = False
 
     async def _take(self, subscription: Subscription, batches: Batch) -> None:
         try:

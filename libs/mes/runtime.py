@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _CANCEL_AGAIN_S = 3.0
 _RELAY_BATCH = 500
+_GLANCE_S = 0.001
 
 
 async def ended(tasks: Collection[asyncio.Task[None]]) -> None:
@@ -65,7 +66,14 @@ class ServiceRuntime:
         self._dsn = settings.service_url(service.name).replace("postgresql+asyncpg://", "postgresql://")
         self._relay_wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._relaying = False
+        self._loop: ConsumerLoop | None = None
         self.is_leader = False
+
+    @property
+    def visibly_at_work(self) -> bool:
+        """Whether something moves that is seen without asking the database: events to be sent or being applied."""
+        return self._relaying or self._relay_wake.is_set() or (self._loop is not None and self._loop.at_work)
 
     def wake_relay(self) -> None:
         """Something was committed to the outbox."""
@@ -125,7 +133,7 @@ class ServiceRuntime:
             await asyncio.sleep(1)
 
     async def _consume(self) -> None:
-        loop = ConsumerLoop(
+        loop = self._loop = ConsumerLoop(
             self.service.name,
             self.service.consumers,
             self.database,
@@ -183,9 +191,13 @@ class ServiceRuntime:
     async def _relay(self, connection: asyncpg.Connection[Any]) -> None:
         while True:
             self._relay_wake.clear()
-            sent = await outbox.relay_batch(
-                connection, self.bus, source=self.group, topic=self.topic, limit=_RELAY_BATCH
-            )
+            self._relaying = True
+            try:
+                sent = await outbox.relay_batch(
+                    connection, self.bus, source=self.group, topic=self.topic, limit=_RELAY_BATCH
+                )
+            finally:
+                self._relaying = False
             metrics.SENT.labels(self.service.name).inc(sent)
             if sent == _RELAY_BATCH:
                 continue
@@ -271,9 +283,16 @@ class Runtime:
 
     async def wait_idle(self, at_most: float) -> list[str]:
         """Wait until idle, at most so many seconds; what is left to do when the time is over."""
-        deadline = asyncio.get_running_loop().time() + at_most
-        pause = 0.001
-        while (reasons := await self.not_idle()) and asyncio.get_running_loop().time() < deadline:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + at_most
+        pause = _GLANCE_S
+        while True:
+            # A glance costs nothing; the full look asks every database.
+            while any(each.visibly_at_work for each in self.services.values()) and loop.time() < deadline:
+                await asyncio.sleep(_GLANCE_S)
+                pause = _GLANCE_S
+            reasons = await self.not_idle()
+            if not reasons or loop.time() >= deadline:
+                return reasons
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 0.02)
-        return reasons

@@ -243,7 +243,7 @@ def _as_workbook(file: Path, scratch: Path) -> Path:
 
 
 async def _simulate(address: str, seed: int, as_fast_as_possible: bool, until: datetime | None, quantum: float) -> None:
-    agent = import_module("services.simulator.agent")
+    apart = import_module("services.simulator.process").simulate_apart
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=out, disable=not out.is_terminal) as bar:
         task = bar.add_task(text("cli.simulating"), total=None)
@@ -251,7 +251,7 @@ async def _simulate(address: str, seed: int, as_fast_as_possible: bool, until: d
         def tell(seen: Any) -> None:
             bar.update(task, completed=seen.ended, total=seen.orders, description=f"{seen.now:%Y-%m-%d %H:%M}")
 
-        done = await agent.simulate(
+        done = await apart(
             address, seed=seed, as_fast_as_possible=as_fast_as_possible, until=until, progress=tell, quantum_s=quantum
         )
     say(

@@ -33,6 +33,8 @@ _NOTHING = timedelta(hours=1)
 _STUCK_AFTER = 24 * 21
 # Most rounds at one business moment: what still goes on then is a loop of refusals.
 _ROUNDS_AT_ONCE = 40
+# How long, in real seconds, and how often the instance is waited for until it is at rest.
+_SETTLE_S, _TRIES = 30.0, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,21 +159,32 @@ class _Stepped:
 
     async def pause(self, shop: Workshop, now: datetime, acted: bool) -> datetime:
         """Let everything have its effects, then move time on if nothing was done; the business time after it."""
-        await self._settle()
         self._rounds += 1
         if acted and self._rounds < _ROUNDS_AT_ONCE:
+            await self._settle()
             return now
         self._rounds = 0
         event = shop.next_event(now)
         self.idle_steps = 0 if event is not None else self.idle_steps + 1
         then = max(event or now + _NOTHING, now + self._quantum).astimezone(UTC)
-        await self._gateway.advance(then)
-        await self._settle()
+        await self._advance(then)
         return then
 
+    async def _advance(self, to: datetime) -> None:
+        for _ in range(_TRIES):
+            try:
+                if not await self._gateway.advance(to, _SETTLE_S):
+                    await self._settle()
+                return
+            except Refused as refused:
+                if refused.code != "clock.busy":
+                    raise
+        log.warning("the instance does not come to rest; time moves on all the same")
+        await self._gateway.advance(to, 0)
+
     async def _settle(self) -> None:
-        for _ in range(60):
-            if await self._gateway.idle(30):
+        for _ in range(_TRIES):
+            if await self._gateway.idle(_SETTLE_S):
                 return
         log.warning("the instance does not come to rest; going on")
 

@@ -44,9 +44,11 @@ class Gateway:
         """From now on business time moves only when it is told."""
         await self.client.put("/clock", {"mode": "stepped"})
 
-    async def advance(self, to: datetime) -> None:
-        """Move a stepped clock on."""
-        await self.client.post("/clock/advance", {"to": to.astimezone(UTC).isoformat()})
+    async def advance(self, to: datetime, settle: float) -> bool:
+        """Move a stepped clock on once every event has had its effects; whether those of the step have had theirs too,
+        within so many real seconds. Raises Refused (`clock.busy`) while the instance does not come to rest."""
+        answer = await self.client.post("/clock/advance", {"to": to.astimezone(UTC).isoformat(), "settle": settle})
+        return bool(answer["idle"])
 
     async def idle(self, wait: float) -> bool:
         """Whether every event has had all its effects within `wait` real seconds."""
@@ -60,7 +62,7 @@ class Gateway:
 
     async def dispatch(self, each: int) -> list[Job]:
         """What every machine has next before it, in the order in which it should be done: so many Ready and Waiting."""
-        answer = await self.client.get("/order/dispatch", limit_per_equipment=each)
+        answer = await self.client.get("/order/dispatch/queues", limit_per_equipment=each)
         rows = answer["items"] if isinstance(answer, dict) else answer
         return [Job.of(row) for row in rows]
 

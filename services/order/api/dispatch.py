@@ -34,7 +34,7 @@ class Sentence(BaseModel):
     text: str = Field(examples=["due first (03-05 18:00)"])
 
 
-class DispatchRow(BaseModel):
+class DispatchFacts(BaseModel):
     """An open job at its place in the queue of its machine. Seconds of set-up and run hold for that machine."""
 
     job_id: UUID = Field(examples=[_ID])
@@ -42,7 +42,6 @@ class DispatchRow(BaseModel):
     order_no: str = Field(examples=["SO-2603-001"])
     code: str = Field(description="short code on the job card", examples=["K7Q2M"])
     seq: int = Field(examples=[10])
-    name: str = Field(examples=["Blanking"])
     state: str = Field(examples=["Ready"])
     state_before_hold: str = Field(examples=[""])
     kind: str = Field(examples=["internal"])
@@ -50,7 +49,6 @@ class DispatchRow(BaseModel):
     remaining_qty: str = Field(examples=["500"])
     uom: str = Field(examples=["pcs"])
     equipment_id: UUID | None = Field(description="where it is at work, else where it is planned", examples=[_ID])
-    equipment_no: str | None = Field(examples=["P-01"])
     rank: int = Field(description="place in the list of its machine, from 1", examples=[1])
     planned_start: AwareDatetime | None = Field(examples=["2026-03-02T00:00:00Z"])
     planned_end: AwareDatetime | None = Field(examples=["2026-03-02T00:40:00Z"])
@@ -62,6 +60,13 @@ class DispatchRow(BaseModel):
     allowed_to_start: bool = Field(examples=[True])
     priority: int = Field(examples=[5])
     due_at: AwareDatetime | None = Field(examples=["2026-03-05T10:00:00Z"])
+
+
+class DispatchRow(DispatchFacts):
+    """The same with its names, and why it is where it is."""
+
+    name: str = Field(examples=["Blanking"])
+    equipment_no: str | None = Field(examples=["P-01"])
     material_no: str | None = Field(examples=["FG-001"])
     material: str | None = Field(examples=["Stainless spring hinge"])
     startable: bool = Field(description="Ready, and nothing in the way", examples=[True])
@@ -76,6 +81,12 @@ class DispatchList(BaseModel):
     items: list[DispatchRow]
 
 
+class DispatchQueues(BaseModel):
+    """Jobs by machine, in the order in which they should be done, without names and reasons."""
+
+    items: list[DispatchFacts]
+
+
 Most = Annotated[
     int, Query(ge=1, le=1000, description="Ready and Waiting jobs of each machine at most; others always come")
 ]
@@ -88,4 +99,10 @@ async def get_dispatch(
 ) -> Any:
     rows = await dispatch.dispatch_list(session, ctx.site_id, reader, equipment=equipment, most=limit_per_equipment)
     # Read by everybody all the time: the rows are plain already, and are not validated once more.
+    return JSONResponse({"items": rows})
+
+
+@router.get("/dispatch/queues", summary="The dispatch list for programs that look often", response_model=DispatchQueues)
+async def get_queues(session: Session, ctx: Ctx, equipment: Equipment = None, limit_per_equipment: Most = 20) -> Any:
+    rows = await dispatch.dispatch_facts(session, ctx.site_id, equipment=equipment, most=limit_per_equipment)
     return JSONResponse({"items": rows})

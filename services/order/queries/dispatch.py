@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.order.models import EquipmentState, Hold, Job, ProductionOrder
+from services.order.models import Hold, Job, ProductionOrder
 from services.order.queries.shopfloor import AT_WORK, ENDED, Named, Reader, machine_states, named, plain
 
 DOWN = "UNPLANNED_DOWN"
@@ -76,7 +76,7 @@ class Surroundings:
     """What is needed to say why a job can or cannot start."""
 
     equipment: dict[UUID, Named]
-    states: dict[UUID, EquipmentState]
+    states: dict[UUID, Row[Any]]
     materials: dict[UUID, Named] = field(default_factory=dict)
     before: dict[UUID, Before] = field(default_factory=dict)
     components: dict[UUID, Before] = field(default_factory=dict)
@@ -98,6 +98,8 @@ async def surroundings(session: AsyncSession, site_id: UUID, jobs: Sequence[Any]
 
 
 async def _before(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, Before]:
+    if not ids:
+        return {}
     rows = await session.execute(
         select(Job.id, Job.seq, Job.name_zh, Job.name_en, Job.state, Job.planned_end).where(
             Job.id.in_(ids), Job.state.not_in(ENDED)
@@ -107,6 +109,8 @@ async def _before(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, Be
 
 
 async def _components(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, Before]:
+    if not ids:
+        return {}
     rows = await session.execute(
         select(ProductionOrder.id, ProductionOrder.no, ProductionOrder.state, ProductionOrder.projected_end).where(
             ProductionOrder.id.in_(ids), ProductionOrder.state.not_in(("Completed", "Closed"))
@@ -202,19 +206,27 @@ def _times(job: Any) -> tuple[int | None, str | None]:
     return None, None
 
 
-def _row(job: Any, rank: int, why: Said, waits: Sequence[Said], around: Surroundings, reader: Reader) -> dict[str, Any]:
+def _facts(job: Any, rank: int) -> dict[str, Any]:
+    """What a program needs to know of a job in the queue of its machine."""
     setup_s, run_s = _times(job)
-    material, machine = around.materials.get(job.material_id), around.equipment.get(job.place)
     return {
         "job_id": str(job.id), "order_id": str(job.order_id), "order_no": job.order_no, "code": job.code,
-        "seq": job.seq, "name": reader.name(job.name_zh, job.name_en), "state": job.state, "kind": job.kind,
-        "state_before_hold": job.state_before_hold, "qty": plain(job.qty), "remaining_qty": plain(job.remaining),
-        "uom": job.uom, "equipment_id": str(job.place) if job.place else None,
-        "equipment_no": machine.no if machine else None, "rank": rank, "planned_start": _iso(job.planned_start),
+        "seq": job.seq, "state": job.state, "kind": job.kind, "state_before_hold": job.state_before_hold,
+        "qty": plain(job.qty), "remaining_qty": plain(job.remaining), "uom": job.uom,
+        "equipment_id": str(job.place) if job.place else None, "rank": rank, "planned_start": _iso(job.planned_start),
         "planned_end": _iso(job.planned_end), "setup_s": setup_s, "run_s_per_unit": run_s,
         "setup_family": job.setup_family, "pieces_per_count": plain(job.pieces_per_count),
         "first_article": job.first_article, "allowed_to_start": job.allowed_to_start, "priority": job.priority,
-        "due_at": _iso(job.due_at), "material_no": material.no if material else None,
+        "due_at": _iso(job.due_at),
+    }  # fmt: skip
+
+
+def _words(job: Any, why: Said, waits: Sequence[Said], around: Surroundings, reader: Reader) -> dict[str, Any]:
+    """What a person wants to know of it besides."""
+    material, machine = around.materials.get(job.material_id), around.equipment.get(job.place)
+    return {
+        "name": reader.name(job.name_zh, job.name_en), "equipment_no": machine.no if machine else None,
+        "material_no": material.no if material else None,
         "material": reader.name(material.zh, material.en) if material else None,
         "startable": job.state == "Ready" and not waits, "why": (waits[0] if waits else why).as_json(),
         "place_because": why.as_json(), "not_ready": [each.as_json() for each in waits],
@@ -225,21 +237,34 @@ def _iso(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
 
 
+async def _listed(session: AsyncSession, site_id: UUID, equipment: UUID | None, most: int) -> Sequence[Row[Any]]:
+    result = await session.execute(_OPEN, {"site": site_id, "equipment": equipment, "most": most})
+    return result.all()
+
+
 async def dispatch_list(
     session: AsyncSession, site_id: UUID, reader: Reader, *, equipment: UUID | None = None, most: int = 20
 ) -> list[dict[str, Any]]:
-    """Open internal jobs by machine in the order in which they should be done.
+    """Open internal jobs by machine in the order in which they should be done, with the reasons.
 
     most: so many Ready and so many Waiting jobs of each machine at most; jobs at work and held ones are always there.
     Jobs without a plan come last.
     """
-    result = await session.execute(_OPEN, {"site": site_id, "equipment": equipment, "most": most})
-    jobs: Sequence[Row[Any]] = result.all()
+    jobs = await _listed(session, site_id, equipment, most)
     around = await surroundings(session, site_id, jobs)
     rows: list[dict[str, Any]] = []
     for _, group in groupby(jobs, key=lambda job: job.place):
         rows += _queue(list(group), around, reader)
     return rows
+
+
+async def dispatch_facts(
+    session: AsyncSession, site_id: UUID, *, equipment: UUID | None = None, most: int = 20
+) -> list[dict[str, Any]]:
+    """The same list for programs, which look often and read no reasons."""
+    jobs = await _listed(session, site_id, equipment, most)
+    groups = groupby(jobs, key=lambda job: job.place)
+    return [_facts(job, rank) for _, group in groups for rank, job in enumerate(group, start=1)]
 
 
 def _queue(jobs: Sequence[Any], around: Surroundings, reader: Reader) -> list[dict[str, Any]]:
@@ -253,7 +278,8 @@ def _queue(jobs: Sequence[Any], around: Surroundings, reader: Reader) -> list[di
     for rank, job in enumerate(jobs, start=1):
         first = bool(queue) and job.id == queue[0].id
         why = _why(job, first, after.get(job.id, Later()), previous, reader)
-        rows.append(_row(job, rank, why, not_ready(job, job.place, around, reader), around, reader))
+        waits = not_ready(job, job.place, around, reader)
+        rows.append(_facts(job, rank) | _words(job, why, waits, around, reader))
         if job.state != "Held":
             previous = job
     return rows

@@ -72,6 +72,9 @@ async def test_long_queues_are_cut_but_never_what_is_at_work_or_held(floor: Floo
     assert list(rows) == [str(job.id) for job in expected]
     assert rows[str(unplanned.id)]["why"]["code"] == "unplanned"
     assert rows[str(unplanned.id)]["equipment_id"] is None
+    queues = (await floor.get("/order/dispatch/queues", limit_per_equipment=5))["items"]
+    assert [each["job_id"] for each in queues] == list(rows)
+    assert all(each.items() <= rows[each["job_id"]].items() for each in queues)
 
 
 async def test_reasons_for_a_place(floor: Floor) -> None:

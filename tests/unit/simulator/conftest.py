@@ -141,7 +141,7 @@ class Stage:
                 return [{"work_centre_id": "W", "calendar_id": "C"}]
             case ["definitions", "equipment"]:
                 return [_machine("P", True), _machine("T", False), _machine("B", False)]
-            case ["dispatch"]:
+            case ["dispatch", "queues"]:
                 alive = (job for job in self.jobs.values() if job["kind"] == "internal" and job["state"] != "Done")
                 return [self._view(job) for job in alive if self.orders[job["order_id"]]["state"] == "Released"]
             case ["jobs"]:
