@@ -57,7 +57,6 @@ def business_epoch(workbook: Path) -> str | None:
 async def begin(address: str, home: Path, installation: Installation) -> None:
     """Load the sample if that did not happen yet, say that it is ready, and be its machines until cancelled."""
     if installation.sample == "none":
-        installation.save(home)
         say("cli.ready", address=address)
         return
     if not installation.loaded:
