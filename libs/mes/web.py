@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Respons
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -110,10 +110,23 @@ Paging = Annotated[Page, Depends(get_page)]
 class Problem(BaseModel):
     """An error by RFC 9457. `type` and `params` are stable; title and detail are in the reader's language."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:lingnan-mes:problem:job.illegal", "title": "Not allowed in this state", "status": 409,
+                    "detail": "Job 7K3QX9AB is ready: pause is not possible now. Possible: hold, start.",
+                    "instance": "/order/jobs/0198c1f0-0000-7000-8000-000000000001/pause", "code": "job.illegal",
+                    "params": {"verb": "pause", "state": "Ready", "legal": ["hold", "start"], "job": "7K3QX9AB"},
+                }
+            ]
+        }
+    )  # fmt: skip
     type: str
     title: str
     status: int
     detail: str
+    instance: str = ""
     code: str
     params: dict[str, Any] = {}
     errors: list[dict[str, Any]] = []
@@ -392,7 +405,44 @@ def service_app(running: ServiceRuntime) -> FastAPI:
     handle_errors(app)
     app.add_middleware(Observed, service=name)
     app.router.routes.extend(running.service.router.routes)
+    describe_errors(app)
     return app
+
+
+_ERRORS = {
+    "404": "There is no such thing",
+    "409": "Not allowed in this state; params tell the state and what is legal",
+    "412": "Changed by someone else since the version in If-Match",
+    "422": "The input is wrong; says what to do",
+    "428": "If-Match is missing",
+}
+
+
+def describe_errors(app: FastAPI) -> None:
+    """Let the OpenAPI document name the errors of every route, all of them a `Problem`."""
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = make()
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                _add_errors(operation["responses"], _errors_of(path, method, operation))
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _errors_of(path: str, method: str, operation: dict[str, Any]) -> list[str]:
+    found = ["422"] + (["404"] if "{" in path else []) + (["409"] if method != "get" else [])
+    if any(each["name"] == "if-match" for each in operation.get("parameters", ())):
+        found += ["412", "428"]
+    return sorted(found)
+
+
+def _add_errors(responses: dict[str, Any], statuses: list[str]) -> None:
+    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for status in statuses:
+        responses[status] = {"description": _ERRORS[status], "content": content}
 
 
 def service_router(**kwargs: Any) -> APIRouter:
