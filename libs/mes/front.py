@@ -197,5 +197,5 @@ margin:2rem auto;padding:0 1rem;color:#222;background:#fafafa}}
 table{{border-collapse:collapse;width:100%;background:#fff}}
 td{{border:1px solid #ddd;padding:.6rem}}a{{color:#1F5FA8}}small{{color:#555}}</style></head><body>
 <p style="float:right"><a href="/?lang={other}">{say("front.other_language")}</a></p>
-<h1>{say("front.title")}</h1><p>{say("front.clock", now=now, factor=runtime.clock.state.factor)}</p>
+<h1>{say("front.title")}</h1><p>{say("front.clock", now=now, factor=f"{runtime.clock.state.factor:g}")}</p>
 <h2>{say("front.start")}</h2><ul>{links}</ul><h2>{say("front.services")}</h2><table>{rows}</table></body></html>"""

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -300,17 +300,22 @@ async def _on_domain_error(request: Request, error: Exception) -> Response:
 
 async def _on_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
-    errors = [
-        {
-            "field": ".".join(str(part) for part in each["loc"][1:]),
-            "where": str(each["loc"][0]),
-            "kind": each["type"],
-            "message": each["msg"],
-        }
-        for each in error.errors()
-    ]
+    errors = [_wrong_field(each, language_of(request)) for each in error.errors()]
     fields = ", ".join(each["field"] or each["where"] for each in errors)
     return problem(request, 422, "http.request_invalid", {"fields": fields}, errors)
+
+
+def _wrong_field(error: Mapping[str, Any], language: str) -> dict[str, Any]:
+    where, *path = (str(part) for part in error["loc"])
+    code = f"http.field.{error['type']}"
+    message = t(code, language, **error.get("ctx", {}))
+    return {
+        # Where the body is no JSON at all, the rest of the path is a position.
+        "field": "" if error["type"] == "json_invalid" else ".".join(path),
+        "where": where,
+        "kind": error["type"],
+        "message": error["msg"] if message == code else message,
+    }
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
