@@ -175,6 +175,7 @@ def _front_page(runtime: Runtime, language: str) -> str:
     rows = "".join(
         f"<tr><td><b>{say(f'front.{name}')}</b><br><small>{say(f'front.{name}.what')}</small></td>"
         f'<td><a href="/{name}/docs">{say("front.docs")}</a></td>'
+        f'<td><a href="/{name}/reference">{say("front.reference")}</a></td>'
         f'<td><a href="/{name}/openapi.json">OpenAPI</a></td></tr>'
         for name in runtime.services
     )

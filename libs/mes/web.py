@@ -27,6 +27,7 @@ from mes import metrics, outbox
 from mes.context import Context
 from mes.errors import Conflict, DomainError, Invalid, NotFound, Stale, Unavailable
 from mes.i18n import choose_language, t
+from mes.reference import add_docs
 from mes.runtime import ServiceRuntime
 
 log = logging.getLogger(__name__)
@@ -405,12 +406,15 @@ def service_app(running: ServiceRuntime) -> FastAPI:
         title=f"Lingnan MES - {name}",
         version="0.1.0",
         summary=f"The {name} service of the manufacturing execution system",
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.service = running
     handle_errors(app)
     app.add_middleware(Observed, service=name)
     app.router.routes.extend(running.service.router.routes)
     describe_errors(app)
+    add_docs(app)
     return app
 
 

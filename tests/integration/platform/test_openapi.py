@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from mes.reference import page
 from mes.web import PROBLEM, describe_errors
 
 from services.cli.composition import load_services, service_names
@@ -62,6 +64,17 @@ def test_every_route_has_a_summary_typed_answers_and_examples(name: str) -> None
             if status != "204" and not answer.get("content"):
                 missing.append(f"{route}: type of {status}")
     assert missing == []
+
+
+@pytest.mark.parametrize("name", service_names())
+def test_the_reference_shows_every_route_without_anything_from_the_internet(name: str) -> None:
+    document = _document(name)
+    shown = page(document)
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            assert f"<b>{method.upper()}</b> {path}" in shown
+            assert escape(operation["summary"]) in shown
+    assert "http://" not in shown.replace("http://shop", "") and "<script" not in shown
 
 
 @pytest.mark.parametrize("name", service_names())
