@@ -112,7 +112,8 @@ def _add_clock_routes(app: FastAPI, runtime: Runtime) -> None:
 
     @app.put("/clock", summary="Change how business time runs")
     async def put_clock(change: ClockChange) -> Clock:
-        if runtime.settings.clock_pinned:
+        # What was simulated before may still have to be set to the pace of real time.
+        if runtime.settings.clock_pinned and (change.mode, change.factor) != ("running", 1):
             raise Conflict("clock.pinned")
         state = runtime.clock.running(change.factor)
         if change.mode == "stepped":
