@@ -112,7 +112,8 @@ def _add_clock_routes(app: FastAPI, runtime: Runtime) -> None:
 
     @app.put("/clock", summary="Change how business time runs")
     async def put_clock(change: ClockChange) -> Clock:
-        if runtime.settings.clock_pinned:
+        # What was simulated before may still have to be set to the pace of real time.
+        if runtime.settings.clock_pinned and (change.mode, change.factor) != ("running", 1):
             raise Conflict("clock.pinned")
         state = runtime.clock.running(change.factor)
         if change.mode == "stepped":
@@ -175,6 +176,7 @@ def _front_page(runtime: Runtime, language: str) -> str:
     rows = "".join(
         f"<tr><td><b>{say(f'front.{name}')}</b><br><small>{say(f'front.{name}.what')}</small></td>"
         f'<td><a href="/{name}/docs">{say("front.docs")}</a></td>'
+        f'<td><a href="/{name}/reference">{say("front.reference")}</a></td>'
         f'<td><a href="/{name}/openapi.json">OpenAPI</a></td></tr>'
         for name in runtime.services
     )
@@ -197,5 +199,5 @@ margin:2rem auto;padding:0 1rem;color:#222;background:#fafafa}}
 table{{border-collapse:collapse;width:100%;background:#fff}}
 td{{border:1px solid #ddd;padding:.6rem}}a{{color:#1F5FA8}}small{{color:#555}}</style></head><body>
 <p style="float:right"><a href="/?lang={other}">{say("front.other_language")}</a></p>
-<h1>{say("front.title")}</h1><p>{say("front.clock", now=now, factor=runtime.clock.state.factor)}</p>
+<h1>{say("front.title")}</h1><p>{say("front.clock", now=now, factor=f"{runtime.clock.state.factor:g}")}</p>
 <h2>{say("front.start")}</h2><ul>{links}</ul><h2>{say("front.services")}</h2><table>{rows}</table></body></html>"""

@@ -44,14 +44,19 @@ class _Shown(dict[str, Any]):
 _TERMS = frozenset({"state", "verb", "legal"})
 
 
-def _in_words(name: str, value: Any, messages: dict[str, str]) -> Any:
+def _in_words(name: str, value: Any, messages: dict[str, str], subject: str) -> Any:
+    """subject: what the message is about; a word of its own goes first (to release an order, or a hold)."""
     if name not in _TERMS:
         return value
     if isinstance(value, str):
-        return messages.get(f"term.{value.replace('_', '-')}", value)
+        word = value.replace("_", "-")
+        return messages.get(f"term.{subject}.{word}") or messages.get(f"term.{word}", value)
     if isinstance(value, list | tuple | set | frozenset):
         between = "、" if messages.get("term.none") == "无" else ", "
-        words = (str(_in_words(name, each, messages)) for each in (value if isinstance(value, list) else sorted(value)))
+        words = (
+            str(_in_words(name, each, messages, subject))
+            for each in (value if isinstance(value, list) else sorted(value))
+        )
         return between.join(words) or messages.get("term.none", "")
     return value
 
@@ -60,8 +65,10 @@ def t(code: str, language: str = "zh-CN", **params: Any) -> str:
     """The message of a code in a language, filled in; the code itself where a catalogue lacks it."""
     messages = catalogue(language if language in LANGUAGES else "en")
     message = messages.get(code, code)
+    subject = code.partition(".")[0]
+    shown = {name: _in_words(name, value, messages, subject) for name, value in params.items()}
     try:
-        return message.format_map(_Shown({name: _in_words(name, value, messages) for name, value in params.items()}))
+        return message.format_map(_Shown(shown))
     except (ValueError, IndexError, AttributeError):
         return message
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Respons
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,6 +27,7 @@ from mes import metrics, outbox
 from mes.context import Context
 from mes.errors import Conflict, DomainError, Invalid, NotFound, Stale, Unavailable
 from mes.i18n import choose_language, t
+from mes.reference import add_docs
 from mes.runtime import ServiceRuntime
 
 log = logging.getLogger(__name__)
@@ -110,10 +111,23 @@ Paging = Annotated[Page, Depends(get_page)]
 class Problem(BaseModel):
     """An error by RFC 9457. `type` and `params` are stable; title and detail are in the reader's language."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:lingnan-mes:problem:job.illegal", "title": "Not allowed in this state", "status": 409,
+                    "detail": "Job 7K3QX9AB is ready: pause is not possible now. Possible: hold, start.",
+                    "instance": "/order/jobs/0198c1f0-0000-7000-8000-000000000001/pause", "code": "job.illegal",
+                    "params": {"verb": "pause", "state": "Ready", "legal": ["hold", "start"], "job": "7K3QX9AB"},
+                }
+            ]
+        }
+    )  # fmt: skip
     type: str
     title: str
     status: int
     detail: str
+    instance: str = ""
     code: str
     params: dict[str, Any] = {}
     errors: list[dict[str, Any]] = []
@@ -287,17 +301,22 @@ async def _on_domain_error(request: Request, error: Exception) -> Response:
 
 async def _on_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
-    errors = [
-        {
-            "field": ".".join(str(part) for part in each["loc"][1:]),
-            "where": str(each["loc"][0]),
-            "kind": each["type"],
-            "message": each["msg"],
-        }
-        for each in error.errors()
-    ]
+    errors = [_wrong_field(each, language_of(request)) for each in error.errors()]
     fields = ", ".join(each["field"] or each["where"] for each in errors)
     return problem(request, 422, "http.request_invalid", {"fields": fields}, errors)
+
+
+def _wrong_field(error: Mapping[str, Any], language: str) -> dict[str, Any]:
+    where, *path = (str(part) for part in error["loc"])
+    code = f"http.field.{error['type']}"
+    message = t(code, language, **error.get("ctx", {}))
+    return {
+        # Where the body is no JSON at all, the rest of the path is a position.
+        "field": "" if error["type"] == "json_invalid" else ".".join(path),
+        "where": where,
+        "kind": error["type"],
+        "message": error["msg"] if message == code else message,
+    }
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
@@ -387,12 +406,52 @@ def service_app(running: ServiceRuntime) -> FastAPI:
         title=f"Lingnan MES - {name}",
         version="0.1.0",
         summary=f"The {name} service of the manufacturing execution system",
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.service = running
     handle_errors(app)
     app.add_middleware(Observed, service=name)
     app.router.routes.extend(running.service.router.routes)
+    describe_errors(app)
+    add_docs(app)
     return app
+
+
+_ERRORS = {
+    "404": "There is no such thing",
+    "409": "Not allowed in this state; params tell the state and what is legal",
+    "412": "Changed by someone else since the version in If-Match",
+    "422": "The input is wrong; says what to do",
+    "428": "If-Match is missing",
+}
+
+
+def describe_errors(app: FastAPI) -> None:
+    """Let the OpenAPI document name the errors of every route, all of them a `Problem`."""
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = make()
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                _add_errors(operation["responses"], _errors_of(path, method, operation))
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _errors_of(path: str, method: str, operation: dict[str, Any]) -> list[str]:
+    found = ["422"] + (["404"] if "{" in path else []) + (["409"] if method != "get" else [])
+    if any(each["name"] == "if-match" for each in operation.get("parameters", ())):
+        found += ["412", "428"]
+    return sorted(found)
+
+
+def _add_errors(responses: dict[str, Any], statuses: list[str]) -> None:
+    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for status in statuses:
+        responses[status] = {"description": _ERRORS[status], "content": content}
 
 
 def service_router(**kwargs: Any) -> APIRouter:

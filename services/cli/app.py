@@ -118,6 +118,8 @@ def run(
     settings = _settings(home, port, host)
     folder = home_of(settings)
     installation = installation_of(folder, sample or None)
+    if not installation.loaded and HomeLock(folder).is_free():
+        installation.save(folder)
     settings = sample_settings(settings, installation)
     run_until_stopped(settings, load_services(), lambda address: begin(address, folder, installation))
 

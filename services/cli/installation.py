@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 from mes.config import Settings
-from mes.embedded import HomeLock, default_home
+from mes.embedded import RECORD, HomeLock, default_home, look_at, make_home
 from mes.errors import Conflict
 
 SAMPLES = ("foshan", "none")
@@ -30,27 +30,34 @@ class Installation:
     loaded: bool = False
 
     def save(self, home: Path) -> None:
-        """Remember it."""
-        path = home / "installation.json"
+        """Remember it, before there is any data: what has data and no record is somebody's own."""
+        path = make_home(home) / RECORD
         fresh = path.with_suffix(".new")
         fresh.write_text(json.dumps(asdict(self)), encoding="utf-8")
         fresh.replace(path)
 
 
 def installation_of(home: Path, wish: str | None) -> Installation:
-    """What the home is, or becomes. Raises Conflict when it is the other kind: samples never mix with real data."""
+    """What the home is, or becomes. Raises Conflict when it is the other kind: samples never mix with real data.
+
+    Data that no `run` began (an import, a simulation of one's own shop) are real: no sample is loaded on top of them.
+    """
+    empty = look_at(home).version is None
     try:
-        found = Installation(**json.loads((home / "installation.json").read_text(encoding="utf-8")))
+        found = Installation(**json.loads((home / RECORD).read_text(encoding="utf-8")))
     except FileNotFoundError:
-        return Installation(wish or "foshan")
+        found = Installation("foshan" if empty else "none")
     if wish and wish != found.sample:
-        raise Conflict("cli.other_sample", home=str(home), is_=found.sample, wish=wish)
+        # A first start may have ended before it made anything.
+        if not empty or found.loaded:
+            raise Conflict("cli.other_sample", home=str(home), is_=found.sample, wish=wish)
+        return Installation(wish)
     return found
 
 
 def is_for_real_use(home: Path) -> bool:
     """Whether the home was begun empty, for a workshop of one's own."""
-    return (home / "installation.json").is_file() and installation_of(home, None).sample == "none"
+    return (home / RECORD).is_file() and installation_of(home, None).sample == "none"
 
 
 def announce(home: Path, address: str) -> None:

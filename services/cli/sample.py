@@ -57,7 +57,7 @@ def business_epoch(workbook: Path) -> str | None:
 async def begin(address: str, home: Path, installation: Installation) -> None:
     """Load the sample if that did not happen yet, say that it is ready, and be its machines until cancelled."""
     if installation.sample == "none":
-        installation.save(home)
+        await _real_time(address)
         say("cli.ready", address=address)
         return
     if not installation.loaded:
@@ -66,6 +66,14 @@ async def begin(address: str, home: Path, installation: Installation) -> None:
         Installation(installation.sample, loaded=True).save(home)
     say("cli.ready", address=address)
     await _be_the_machines(address)
+
+
+async def _real_time(address: str) -> None:
+    """Data of a simulation bring its clock along, stepped or fast: in real use it goes on at the pace of real time."""
+    async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+        clock = (await client.get("/clock")).raise_for_status().json()
+        if (clock["mode"], clock["factor"]) != ("running", 1):
+            (await client.put("/clock", json={"mode": "running", "factor": 1})).raise_for_status()
 
 
 async def _load(address: str, sample: str) -> None:

@@ -6,12 +6,13 @@ of its data folder to everybody, leaves the server behind after a crash of its o
 
 from mes.embedded.account import Account, server_account
 from mes.embedded.backup import back_up, restore
-from mes.embedded.home import HomeLock, default_home
+from mes.embedded.home import RECORD, HomeLock, default_home, make_home
 from mes.embedded.programs import Programs, find_programs
 from mes.embedded.server import DATABASES, EmbeddedServer, ServerState, look_at
 
 __all__ = [
     "DATABASES",
+    "RECORD",
     "Account",
     "EmbeddedServer",
     "HomeLock",
@@ -21,6 +22,7 @@ __all__ = [
     "default_home",
     "find_programs",
     "look_at",
+    "make_home",
     "restore",
     "server_account",
 ]

@@ -9,11 +9,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mes.embedded.home import HomeLock, make_home
+from mes.embedded.home import RECORD, SECRETS, HomeLock, make_home
 from mes.embedded.server import ADMIN, HOST, EmbeddedServer, look_at
 from mes.errors import Conflict, Invalid, Unavailable
 
 MANIFEST = "mes-backup.json"
+# What of a home goes with its data: without the record, real data would come back as a sample's.
+_BESIDE = (SECRETS, RECORD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,9 @@ def back_up(server: EmbeddedServer, target: Path, *, product: str, now: datetime
         # Copied, not moved: the target may be another disk, and belongs to the caller.
         fresh.mkdir(parents=True)
         shutil.copytree(staging, fresh / "data")
-        shutil.copy2(server.home / "secrets.json", fresh / "secrets.json")
+        for name in _BESIDE:
+            if (server.home / name).is_file():
+                shutil.copy2(server.home / name, fresh / name)
         if wrong := first_difference(fresh / "data"):
             raise Unavailable("embedded.backup_failed", target=str(target), reason=wrong)
         backup = _describe(server, fresh, product, now or datetime.now(UTC))
@@ -147,7 +151,8 @@ def _lay_out(server: EmbeddedServer, source: Path) -> None:
     if wrong := first_difference(fresh):
         shutil.rmtree(fresh, ignore_errors=True)
         raise Invalid("embedded.backup_damaged", field="source", source=str(source), reason=wrong)
-    secrets = server.home / "secrets.json"
-    shutil.copy2(source / "secrets.json", secrets)
-    secrets.chmod(0o600)
+    for name in _BESIDE:
+        if (source / name).is_file():
+            shutil.copy2(source / name, server.home / name)
+    (server.home / SECRETS).chmod(0o600)
     fresh.rename(server.data)

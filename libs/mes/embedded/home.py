@@ -14,6 +14,8 @@ import psutil
 from mes.embedded.account import is_root
 from mes.errors import Conflict, Unavailable
 
+# Files of a home beside its data: the passwords of the database, and what kind of installation it is.
+SECRETS, RECORD = "secrets.json", "installation.json"
 # Beyond the text in the file: Windows locks bytes against readers too.
 _LOCK_AT = 1 << 20
 

@@ -19,7 +19,7 @@ import psutil
 
 from mes.config import Settings
 from mes.embedded.account import blocked_at, server_account
-from mes.embedded.home import HomeLock, default_home, make_home
+from mes.embedded.home import SECRETS, HomeLock, default_home, make_home
 from mes.embedded.programs import VERSIONS, Programs, find_programs
 from mes.errors import Unavailable
 
@@ -127,7 +127,7 @@ class EmbeddedServer:
     @property
     def passwords(self) -> dict[str, str]:
         """`admin` and `services`, made at the first start, readable for the owner of the home only."""
-        path = self.home / "secrets.json"
+        path = self.home / SECRETS
         with contextlib.suppress(FileNotFoundError):
             return dict(json.loads(path.read_text(encoding="utf-8")))
         made = {"admin": secrets.token_urlsafe(24), "services": secrets.token_urlsafe(24)}

@@ -34,6 +34,15 @@ Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 Said = Annotated[str, BeforeValidator(_as_text), Field(max_length=500, pattern=r"^[^\x00]*$")]
 
 
+_ID = "0198c1f0-0000-7000-8000-00000000000{}"
+_AT = "2026-11-23T08:0{}:00Z"
+
+
+def _shown(**example: Any) -> ConfigDict:
+    """Configuration of a model: what it looks like, for the documentation."""
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
 class Strict(BaseModel):
     """A request: unknown fields are errors."""
 
@@ -78,6 +87,7 @@ class SignalsIn(Strict):
 class SignalsOut(BaseModel):
     """accepted: new ones; duplicates: known before."""
 
+    model_config = _shown(accepted=1, duplicates=0)
     accepted: int
     duplicates: int
 
@@ -85,6 +95,11 @@ class SignalsOut(BaseModel):
 class EquipmentOut(BaseModel):
     """A machine and its current state. age_s: seconds since its last signal, null where it never gave one."""
 
+    model_config = _shown(
+        equipment_id=_ID.format(1), no="P-02", name={"zh": "110吨冲床二号", "en": "Press 110 t no. 2"},
+        work_centre_id=_ID.format(2), is_networked=True, mapping="tower_light", category="PRODUCING", native="green",
+        reason="", source="signal", since=_AT.format(0), last_signal_at=_AT.format(5), age_s="12.5",
+    )  # fmt: skip
     equipment_id: UUID
     no: str
     name: dict[str, str]
@@ -114,6 +129,10 @@ class EquipmentOut(BaseModel):
 class RawOut(BaseModel):
     """An interval as the source said it. mapping: version that gave the category."""
 
+    model_config = _shown(
+        interval_id="98bad389", start=_AT.format(0), end=_AT.format(5), category="PRODUCING",
+        native="green", mapping=1, clamped=False, source="plc-1",
+    )  # fmt: skip
     interval_id: str
     start: datetime
     end: datetime
@@ -135,6 +154,12 @@ class RawOut(BaseModel):
 class PieceOut(BaseModel):
     """An interval of the composed timeline. ids: raw intervals, runs and what people laid over them."""
 
+    model_config = _shown(
+        start=_AT.format(0), end=_AT.format(5), seconds="300", category="STANDBY", raw_category="STANDBY",
+        native="yellow", reason="D-MATERIAL", source="signal", planned=True, outside_planned=False, clamped=False,
+        auto_closed=False, shift="D", production_date="2026-11-23", order_ids=[_ID.format(3)],
+        ids=["98bad389-8ce4-563f-8436-a446be74f28a"],
+    )  # fmt: skip
     start: datetime
     end: datetime
     seconds: Number
@@ -178,6 +203,7 @@ class TimelineOut(BaseModel):
 class RangeOut(BaseModel):
     """value: null while low and high differ, because there is time without data."""
 
+    model_config = _shown(value=None, low="0.82", high="0.85")
     value: Number | None
     low: Number | None
     high: Number | None
@@ -199,8 +225,8 @@ class KpisOut(BaseModel):
 
     availability: RangeOut
     effectiveness: RangeOut
-    quality: Number | None
-    oee: Number | None
+    quality: Annotated[Number | None, Field(examples=["0.95"])]
+    oee: Annotated[Number | None, Field(examples=["0.76"])]
     plain_quality: Number | None
     nee: Number | None
     teep: Number | None
@@ -225,6 +251,9 @@ class KpisOut(BaseModel):
 class ReportOut(BaseModel):
     """A report that is in the figures."""
 
+    model_config = _shown(
+        report_id=_ID.format(4), good="95", scrap="5", rework="0", run_s_per_unit="2.4", occurred_at=_AT.format(5)
+    )  # fmt: skip
     report_id: UUID
     good: Number
     scrap: Number
@@ -248,7 +277,7 @@ class OeeLine(BaseModel):
 class OeeOut(BaseModel):
     """Figures by the edition named: ratios of the sums over all machines, never averages of ratios."""
 
-    edition: str
+    edition: Annotated[str, Field(examples=["ISO 22400-2:2014"])]
     start: datetime
     end: datetime
     order_id: UUID | None
@@ -261,6 +290,7 @@ class OeeOut(BaseModel):
 class StopIn(Strict):
     """A stop told by hand; without `end` it lasts until production goes on."""
 
+    model_config = _shown(start=_AT.format(0), reason="D-BREAK", category="UNPLANNED_DOWN", worker="W-017")
     start: AwareDatetime
     end: AwareDatetime | None = None
     reason: Text = ""
@@ -271,12 +301,14 @@ class StopIn(Strict):
 class EndIn(Strict):
     """When the stop ended."""
 
+    model_config = _shown(end=_AT.format(5))
     end: AwareDatetime
 
 
 class ReasonIn(Strict):
     """The reason of the stops in [start, end)."""
 
+    model_config = _shown(start=_AT.format(0), end=_AT.format(5), reason="D-MATERIAL")
     start: AwareDatetime
     end: AwareDatetime
     reason: Text
@@ -285,6 +317,9 @@ class ReasonIn(Strict):
 class ReclassifyIn(Strict):
     """[start, end) was of this category."""
 
+    model_config = _shown(
+        start=_AT.format(0), end=_AT.format(5), category="PLANNED_DOWN", reason="D-PM"
+    )  # fmt: skip
     start: AwareDatetime
     end: AwareDatetime
     category: Text
@@ -294,12 +329,17 @@ class ReclassifyIn(Strict):
 class SplitIn(Strict):
     """Where to cut."""
 
+    model_config = _shown(at=_AT.format(2))
     at: AwareDatetime
 
 
 class OverlayOut(BaseModel):
     """Something that a person said, with who and when."""
 
+    model_config = _shown(
+        overlay_id=_ID.format(5), equipment_id=_ID.format(1), kind="stop", start=_AT.format(0), end=None,
+        category="UNPLANNED_DOWN", reason="D-BREAK", by="W-017", at=_AT.format(1), auto_closed=False,
+    )  # fmt: skip
     overlay_id: UUID
     equipment_id: UUID
     kind: str
@@ -322,6 +362,10 @@ class OverlayOut(BaseModel):
 class AlarmOut(BaseModel):
     """An alarm; active and acknowledged are independent of each other."""
 
+    model_config = _shown(
+        alarm_id=_ID.format(6), equipment_id=_ID.format(1), code="E-217", message="Lubrication low", active=True,
+        acknowledged=False, raised_at=_AT.format(0), changed_at=_AT.format(0),
+    )  # fmt: skip
     alarm_id: UUID
     equipment_id: UUID
     code: str
@@ -335,6 +379,10 @@ class AlarmOut(BaseModel):
 class LossOut(BaseModel):
     """Time lost to one category and reason; share: of all losses; cumulative: with all larger ones."""
 
+    model_config = _shown(
+        category="UNPLANNED_DOWN", reason="D-BREAK", seconds="1800", share="0.6", cumulative="0.6",
+        interval_ids=["98bad389-8ce4-563f-8436-a446be74f28a"],
+    )  # fmt: skip
     category: str
     reason: str
     seconds: Number
@@ -346,6 +394,7 @@ class LossOut(BaseModel):
 class MappingIn(Strict):
     """The next version of a mapping: native value to category."""
 
+    model_config = _shown(words={"EXECUTE": "PRODUCING", "SUSPENDED": "STANDBY"})
     words: dict[str, str]
     valid_from: AwareDatetime | None = None
 
@@ -353,6 +402,9 @@ class MappingIn(Strict):
 class MappingOut(BaseModel):
     """One version of a mapping."""
 
+    model_config = _shown(
+        name="packml", version=1, valid_from="1970-01-01T00:00:00Z", words={"EXECUTE": "PRODUCING"}
+    )  # fmt: skip
     name: str
     version: int
     valid_from: datetime

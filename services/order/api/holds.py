@@ -34,7 +34,7 @@ class ReleaseIn(Strict):
     """hold_id where several are open; note: the disposition, change or approval that ends it."""
 
     hold_id: UUID | None = None
-    note: Text = ""
+    note: Text = Field(default="", examples=["use as is, agreed with the customer"])
 
 
 class GuardIn(Strict):

@@ -10,6 +10,7 @@ from mes.web import Ctx, Language, Paging, Session, service_router, set_etag
 from pydantic import Field
 
 from services.order.api.schemas import (
+    ID,
     Code,
     JobOut,
     Moment,
@@ -47,22 +48,22 @@ class WorkersIn(Strict):
 class SkipIn(Strict):
     """Why it is left out; approved_by where it is not optional."""
 
-    reason: Text
-    approved_by: Code = ""
+    reason: Text = Field(examples=["made by the supplier"])
+    approved_by: Code = Field(default="", examples=["W-001"])
 
 
 class AbortIn(Strict):
     """Why, and what becomes of the work in progress: stock, scrap, rework or transfer."""
 
-    reason: Text
-    disposition: str = Field(default="", pattern="^(stock|scrap|rework|transfer|)$")
+    reason: Text = Field(examples=["die broken"])
+    disposition: str = Field(default="", pattern="^(stock|scrap|rework|transfer|)$", examples=["scrap"])
 
 
 class ReassignIn(Strict):
     """Another machine."""
 
-    equipment_id: UUID
-    reason: Text = ""
+    equipment_id: UUID = Field(examples=[ID])
+    reason: Text = Field(default="", examples=["press is being repaired"])
 
 
 class MaterialIn(Strict):

@@ -76,10 +76,10 @@ class LotOut(BaseModel):
     """Work in progress: good pieces that no later job has used, and pieces in rework."""
 
     job_id: UUID
-    code: str
-    good_qty: str
-    rework_qty: str
-    uom: str
+    code: str = Field(examples=["7K3QX9AB"])
+    good_qty: str = Field(examples=["95"])
+    rework_qty: str = Field(examples=["2"])
+    uom: str = Field(examples=["pcs"])
 
 
 async def order_out(session: Session, order: ProductionOrder, response: Response | None = None) -> OrderOut:

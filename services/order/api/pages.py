@@ -28,6 +28,8 @@ _PAGE = 200
 _NEXT = 3
 # A device forgets who works at it after a long shift.
 _SHIFT_S = 12 * 3600
+# Nobody else's phone finds what is at these.
+_THIS_COMPUTER = ("127.0.0.1", "localhost", "::1")
 
 
 class PageRoute(ServiceRoute):
@@ -143,7 +145,7 @@ async def order_print(order_id: UUID, request: Request, session: Session, ctx: C
     jobs = [(job, Markup(code_svg(f"{host}/t/{job.code}"))) for job in card.jobs if job.state not in gone]  # noqa: S704
     return page(
         request, "card.html", reader, card=card, order=card.order, jobs=jobs, card_css=style("card"),
-        printed=local(reader, ctx.now),
+        printed=local(reader, ctx.now), here_only=host if request.url.hostname in _THIS_COMPUTER else "",
     )  # fmt: skip
 
 

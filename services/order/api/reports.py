@@ -182,7 +182,7 @@ async def get_report(report_id: UUID, session: Session, ctx: Ctx, response: Resp
 class AcceptIn(Strict):
     """note: why it counts; correct_upstream: the operation before passed on more than it said."""
 
-    note: Text = ""
+    note: Text = Field(default="", examples=["counted again"])
     correct_upstream: bool = False
 
 

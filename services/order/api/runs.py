@@ -40,8 +40,8 @@ class RunIn(Strict):
 class CloseIn(Strict):
     """Why it ends."""
 
-    cause: str = Field(default="pause", pattern="^(pause|handover|finish)$")
-    reason: Text = ""
+    cause: str = Field(default="pause", pattern="^(pause|handover|finish)$", examples=["handover"])
+    reason: Text = Field(default="", examples=["end of shift"])
 
 
 @router.post("/runs", status_code=201, summary="Begin to work on one or more jobs together")

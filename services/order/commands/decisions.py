@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands import events
 from services.order.commands.jobs import refuse
-from services.order.commands.loading import Work, load
+from services.order.commands.loading import Work, check_exact, load
 from services.order.commands.orders import need_reason
 from services.order.commands.progress import settle
 from services.order.commands.recording import Entry, Reported, count_in, record, situation
@@ -147,6 +147,8 @@ async def correct(
                       zip((said.good, said.scrap, said.rework), (good, scrap, rework), strict=True)))  # fmt: skip
     if min(wanted.good, wanted.scrap, wanted.rework) < 0:
         raise Invalid("report.negative", field="good_qty", qty=plain(min(wanted.good, wanted.scrap, wanted.rework)))
+    for name, qty in (("good_qty", good), ("scrap_qty", scrap)):
+        check_exact(qty or ZERO, job.uom, job.uom_digits, name)
     change = Change(wanted.good - said.good, wanted.scrap - said.scrap, wanted.rework - said.rework)
     if (change.good, change.scrap, change.rework) == (ZERO, ZERO, ZERO):
         raise Invalid("report.nothing", field="good_qty")

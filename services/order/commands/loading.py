@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from uuid import UUID
 
 from mes.context import Context
-from mes.errors import Conflict, NotFound
+from mes.errors import Conflict, Invalid, NotFound
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.domain.flow import Flow, Node
+from services.order.domain.quantity import is_exact, plain
 from services.order.domain.states import JOB, ORDER, ORDER_ACTIVE, is_legal_for_job, legal, legal_for_job
 from services.order.models import Hold, InspectionGate, Job, ProductionOrder, Run, RunLine
 from services.order.models.catalog import SiteFacts
 
 # An inspection lot in one of these states no longer stands in the way.
 GATE_OPEN_STATES = frozenset({"Passed", "Partial", "Cancelled", "Dispositioned"})
+
+
+def check_exact(qty: Decimal, uom: str, digits: int, field: str = "qty") -> None:
+    """Raises Invalid for a part of what is counted in wholes: nobody makes half a piece."""
+    if not is_exact(qty, digits):
+        raise Invalid("order.qty_digits", field=field, qty=plain(qty), uom=uom, digits=digits)
 
 
 @dataclass(slots=True)

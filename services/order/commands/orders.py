@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands import events, progress
-from services.order.commands.loading import Work, check_order, load
+from services.order.commands.loading import Work, check_exact, check_order, load
 from services.order.domain.codes import order_no
 from services.order.domain.quantity import Units, UnknownUnit, plain
 from services.order.domain.states import JOB_AUTOMATIC, ORDER, legal
@@ -57,7 +57,7 @@ async def create_order(
     )
     units = units_of(found)
     made = order_id or ctx.new_id()
-    _check_values(units, {"qty": qty, "uom": uom, **fields})
+    check_values(units, {"qty": qty, "uom": uom or units.order, **fields})
     order = ProductionOrder(
         id=made, site_id=ctx.site_id, no=no or order_no(made, ctx.now), material_id=UUID(found.material_id), qty=qty,
         uom=uom or units.order, state="Draft", state_before_hold="", component_order_ids=list(component_order_ids),
@@ -71,7 +71,8 @@ async def create_order(
     return order
 
 
-def _check_values(units: Units, values: dict[str, Any]) -> None:
+def check_values(units: Units, values: dict[str, Any]) -> None:
+    """Raises Invalid for a value that no order of the material may have. uom: "" is the unit of reports."""
     if "qty" in values and values["qty"] <= 0:
         raise Invalid("order.qty_not_positive", field="qty", qty=str(values["qty"]))
     if values.get("priority") is not None and not 1 <= values["priority"] <= 9:
@@ -79,11 +80,14 @@ def _check_values(units: Units, values: dict[str, Any]) -> None:
     if values.get("deadline_type", "Soft") not in DEADLINE_TYPES:
         legal_types = ", ".join(DEADLINE_TYPES)
         raise Invalid("order.deadline_type", field="deadline_type", given=values["deadline_type"], legal=legal_types)
+    values = {"uom": "", **values}
     try:
-        units.factor(values.get("uom", ""))
+        units.factor(values["uom"])
     except UnknownUnit as error:
         known = ", ".join(sorted({units.order, units.report, units.stock}))
         raise Invalid("order.uom_unknown", field="uom", uom=values["uom"], known=known) from error
+    if "qty" in values and values["uom"] in ("", units.report):
+        check_exact(values["qty"], units.report, units.digits)
 
 
 def check_version(version: int, seen: int | None) -> None:
@@ -117,7 +121,7 @@ async def change_order(
     if not different:
         return order
     units = units_of(await material(session, ctx.site_id, order.material_id))
-    _check_values(units, different)
+    check_values(units, {"uom": order.uom, **different})
     if "qty" in different:
         change_qty(ctx, work, units, different["qty"])
     for name, value in different.items():

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands import events
 from services.order.commands.jobs import Done, refuse
-from services.order.commands.loading import Work, check_active, check_job, load_of_job
+from services.order.commands.loading import Work, check_active, check_exact, check_job, load_of_job
 from services.order.commands.progress import settle
 from services.order.commands.recording import Entry, Reported, record
 from services.order.domain.ledger import ZERO
@@ -36,6 +36,7 @@ async def send(
     check_active(work, job)
     if qty <= 0:
         raise Invalid("report.nothing", field="qty")
+    check_exact(qty, job.uom, job.uom_digits)
     if held := work.job_holds(job.id):
         raise refuse("job.held", job, reason=held[0].reason)
     here = sendable(work, job)

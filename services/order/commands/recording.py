@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands import events, runs
 from services.order.commands.guarding import site_of
-from services.order.commands.loading import Open, Work
+from services.order.commands.loading import Open, Work, check_exact
 from services.order.commands.runs import Worker
 from services.order.domain.flow import Flow, Node, ledger_of
 from services.order.domain.guards import MOST_LOOPS, Change, Pending, Situation, judge
@@ -121,6 +121,8 @@ async def _convert(
 ) -> tuple[Change, dict[str, Any] | None]:
     """Quantities in the job's unit, and what was typed when that was another one. Raises Invalid."""
     if entry.uom in ("", job.uom):
+        for name, qty in (("good_qty", entry.good), ("scrap_qty", entry.scrap), ("rework_qty", entry.rework)):
+            check_exact(qty, job.uom, job.uom_digits, name)
         return Change(entry.good, entry.scrap, entry.rework), ({"lot": entry.lot} if entry.lot else None)
     units = units_of(await material(session, ctx.site_id, job.material_id))
     try:

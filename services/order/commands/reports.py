@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.order.commands import events, runs
 from services.order.commands.counting import count
 from services.order.commands.jobs import cannot_finish, check_start, end_job, make_running
-from services.order.commands.loading import Work, check_job, load_of_job
+from services.order.commands.loading import Work, check_exact, check_job, load_of_job
 from services.order.commands.progress import settle
 from services.order.commands.recording import Entry, Reported, record, spare
 from services.order.commands.rework import insert_for_report
@@ -119,6 +119,7 @@ async def scrap(session: AsyncSession, ctx: Context, job_id: UUID, qty: Decimal,
     work, job = await load_of_job(session, ctx, job_id)
     if qty <= 0:
         raise Invalid("report.nothing", field="qty")
+    check_exact(qty, job.uom, job.uom_digits)
     _check(replace(entry, scrap=qty))
     made = await scrap_in(session, ctx, work, job, qty, entry)
     await settle(session, ctx, work)

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands import events
 from services.order.commands.jobs import refuse
-from services.order.commands.loading import Work, check_active, check_job, load_of_job
+from services.order.commands.loading import Work, check_active, check_exact, check_job, load_of_job
 from services.order.commands.orders import create_order, need_reason
 from services.order.commands.progress import settle
 from services.order.commands.recording import Entry, record, spare
@@ -57,6 +57,7 @@ async def rework(
     need_reason(reason)
     if qty <= 0:
         raise Invalid("report.nothing", field="qty")
+    check_exact(qty, job.uom, job.uom_digits)
     if job.rework_loop >= MOST_LOOPS:
         raise refuse("job.rework_loops", job, most=str(MOST_LOOPS))
     free = spare(work, job)

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands import events, progress
 from services.order.commands.jobs import refuse
-from services.order.commands.loading import Work, check_job, check_order, load, load_of_job
-from services.order.commands.orders import change_qty, started
+from services.order.commands.loading import Work, check_exact, check_job, check_order, load, load_of_job
+from services.order.commands.orders import change_qty, check_values, started
 from services.order.commands.releasing import NEW_JOB
 from services.order.domain.codes import job_code
 from services.order.domain.quantity import Units, plain
@@ -49,6 +49,8 @@ async def split_order(
     if not quantities or min(quantities) <= 0:
         raise Invalid("report.nothing", field="quantities")
     units = units_of(await material(session, ctx.site_id, order.material_id))
+    for each in quantities:
+        check_values(units, {"qty": each, "uom": order.uom})
     _check_part(work, units, sum(quantities, Decimal(0)))
     before = (await session.execute(
         select(func.count()).where(ProductionOrder.split_from == order.id).select_from(ProductionOrder)
@@ -174,6 +176,7 @@ async def split_job(
     check_job(work, job, "split")
     if qty <= 0:
         raise Invalid("report.nothing", field="qty")
+    check_exact(qty, job.uom, job.uom_digits)
     used = job.good_qty + job.scrap_qty + job.rework_qty
     away = job.sent_qty - job.returned_qty
     free = job.qty - used - away

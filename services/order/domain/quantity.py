@@ -51,6 +51,11 @@ def rounded(qty: Decimal, digits: int) -> Decimal:
     return qty.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_EVEN)
 
 
+def is_exact(qty: Decimal, digits: int) -> bool:
+    """Whether so many decimal places suffice for it."""
+    return qty == rounded(qty, digits)
+
+
 def plain(qty: Decimal | None) -> str:
     """A quantity as the contracts have it: no exponent, no needless zeros; "" for none."""
     if qty is None:

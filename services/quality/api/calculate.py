@@ -221,6 +221,8 @@ def _basis(kind: str, body: ChartIn, subgroups: Sequence[Subgroup]) -> Basis | N
 
 @router.post("/calculate/capability", summary="Cp, Cpk, Pp, Ppk and Cm of values")
 async def post_capability(body: CapabilityIn) -> CapabilityOut:
+    if body.lsl is not None and body.usl is not None and body.lsl >= body.usl:
+        raise Invalid("calculate.limits", field="lsl", lsl=body.lsl, usl=body.usl)
     rows = body.subgroups if body.subgroups is not None else [[value] for value in body.values or []]
     return CapabilityOut.of(capability(rows, body.lsl, body.usl, method=body.method or ""), body.lsl, None, body.usl)
 

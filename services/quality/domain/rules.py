@@ -84,7 +84,11 @@ def _same_side(values: Sequence[float], at: int, count: int) -> bool:
 def _steps(values: Sequence[float], at: int, count: int) -> list[int]:
     """Direction of each step in the window: +1 up, -1 down, 0 level."""
     window = _last(values, at, count)
-    return [0 if abs(after - before) <= _EPSILON else 1 if after > before else -1 for before, after in pairwise(window)]
+    # Equal first: without any spread points lie infinitely far away, and inf - inf is no number.
+    return [
+        0 if after == before or abs(after - before) <= _EPSILON else 1 if after > before else -1
+        for before, after in pairwise(window)
+    ]
 
 
 def _trend(values: Sequence[float], at: int, count: int) -> bool:

@@ -177,6 +177,22 @@ def _kind(before: ScheduledOperation | None, after: ScheduledOperation | None, o
 class DiffOut(BaseModel):
     """A version against another, by default the one before it; a page of the jobs that differ, and how many do."""
 
+    model_config = _example(
+        version_id=_ID.format(1), against_id=_ID.format(2), total=1, counts={"moved": 1},
+        items=[
+            {
+                "job_id": _ID.format(3), "code": "7K3QX9AB", "kind": "moved", "moved_s": 1800, "became_late": False,
+                "before": {
+                    "equipment_id": _ID.format(4), "setup_start": "2026-11-23T08:00:00Z",
+                    "start": "2026-11-23T08:45:00Z", "end": "2026-11-23T10:00:00Z", "slack_s": 7200,
+                },
+                "after": {
+                    "equipment_id": _ID.format(4), "setup_start": "2026-11-23T08:30:00Z",
+                    "start": "2026-11-23T09:15:00Z", "end": "2026-11-23T10:30:00Z", "slack_s": 5400,
+                },
+            }
+        ],
+    )  # fmt: skip
     version_id: UUID
     against_id: UUID | None
     total: int
@@ -314,6 +330,10 @@ class PinIn(Strict):
 class PinOut(BaseModel):
     """A person's decision that planning keeps."""
 
+    model_config = _example(
+        job_id=_ID.format(1), equipment_id=_ID.format(2), start="2026-11-23T05:00:00Z", by="planner",
+        at="2026-11-23T02:11:00Z",
+    )  # fmt: skip
     job_id: UUID
     equipment_id: UUID
     start: datetime

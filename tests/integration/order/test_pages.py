@@ -63,6 +63,13 @@ async def test_the_job_card_has_a_code_for_every_operation(floor: Floor) -> None
     assert "流转卡" in card
     for name in ("done", "running", "waiting"):
         assert jobs[name].code in card
+    assert "--host 0.0.0.0" not in card
+
+
+async def test_a_card_printed_where_no_phone_can_follow_says_so(floor: Floor) -> None:
+    jobs = await busy_day(floor)
+    card = await see(floor, f"http://127.0.0.1:8080/order/orders/{jobs['running'].order_id}/card")
+    assert "The codes lead to http://127.0.0.1:8080" in card and "--host 0.0.0.0" in card
 
 
 async def test_a_code_opens_by_scanning_and_by_typing(floor: Floor) -> None:

@@ -56,6 +56,27 @@ async def test_what_comes_late_or_too_much_is_pending_until_somebody_decides(sho
     ]  # fmt: skip
 
 
+async def test_what_is_counted_in_wholes_has_no_fractions(shop: Shop) -> None:
+    await shop.product("FG-1", shop.op(10, "P-01"), shop.outside(20))
+    refused = await shop.post("/orders", 422, material_no="FG-1", qty="10.5")
+    assert (refused["code"], refused["params"]["digits"]) == ("order.qty_digits", 0)
+    order, (first, _) = await shop.released("FG-1")
+    await shop.verb(first, "start")
+    for verb, body in (
+        ("reports", {"good_qty": "2.5"}),
+        ("complete", {"good_qty": "1", "scrap_qty": "0.5", "scrap_reason": "S-BURR"}),
+        ("scrap", {"qty": "0.5", "reason": "S-BURR"}),
+    ):
+        assert (await shop.verb(first, verb, 422, **body))["code"] == "order.qty_digits"
+    made = await shop.verb(first, "reports", 201, good_qty="2.0")
+    await shop.post(f"/reports/{made['report']['report_id']}/correct", 422, good_qty="1.5", reason="typo")
+    assert (await shop.verb(first, "rework", 422, qty="0.5", reason="burr"))["code"] == "order.qty_digits"
+    await shop.verb(first, "pause", reason="P-BREAK")
+    assert (await shop.verb(first, "split", 422, qty="0.5"))["code"] == "order.qty_digits"
+    parts = await shop.post(f"/orders/{order['order_id']}/split", 422, quantities=["1.5"])
+    assert parts["code"] == "order.qty_digits"
+
+
 async def test_a_count_that_differs_corrects_the_operation_before_in_one_touch(shop: Shop) -> None:
     await shop.product("FG-1", shop.op(10, "P-01"), shop.op(20, "Q-01"))
     order, (first, second) = await shop.released("FG-1")

@@ -99,9 +99,26 @@ def test_sample_and_real_data_are_never_mixed(home: Path) -> None:
     assert installation_of(home, None) == Installation("foshan")
     Installation("none").save(home)
     assert installation_of(home, None) == Installation("none")
-    with pytest.raises(Conflict) as refused:
+    assert installation_of(home, "foshan") == Installation("foshan"), "nothing is there yet"
+    _pretend_data(home)
+    for wish in ("foshan", "none"):
+        Installation("none" if wish == "foshan" else "foshan", loaded=wish == "none").save(home)
+        with pytest.raises(Conflict) as refused:
+            installation_of(home, wish)
+        assert refused.value.code == "cli.other_sample"
+
+
+def test_data_that_no_run_began_never_get_a_sample_on_top(home: Path) -> None:
+    _pretend_data(home)
+    assert installation_of(home, None) == Installation("none")
+    with pytest.raises(Conflict):
         installation_of(home, "foshan")
-    assert refused.value.code == "cli.other_sample"
+
+
+def _pretend_data(home: Path) -> None:
+    """What an import without a running instance leaves, as far as it is looked at here."""
+    (home / "pg" / "data").mkdir(parents=True)
+    (home / "pg" / "data" / "PG_VERSION").write_text("18")
 
 
 def test_real_use_runs_in_real_time_and_the_sample_faster() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import asyncpg
 import psutil
 import pytest
-from mes.embedded import EmbeddedServer, HomeLock, back_up, look_at, restore
+from mes.embedded import RECORD, EmbeddedServer, HomeLock, back_up, look_at, restore
 from mes.errors import Conflict, Invalid, Unavailable
 from mes.testing import TestDatabases
 
@@ -163,6 +163,7 @@ def test_postgres_16_can_be_chosen_and_is_kept(home: Path) -> None:
 
 
 def test_a_backup_of_the_running_server_is_restored_whole(home: Path, tmp_path: Path) -> None:
+    (home / RECORD).write_text('{"sample": "none"}')
     with _server(home) as server:
         server.sql("CREATE TABLE kept AS SELECT n FROM generate_series(1, 1000) n", "order")
         backup = back_up(server, tmp_path / "backup", product="test")
@@ -174,6 +175,8 @@ def test_a_backup_of_the_running_server_is_restored_whole(home: Path, tmp_path: 
     other.chmod(0o711)
     try:
         assert restore(tmp_path / "backup", other) == backup
+        # Without it the next start would load the sample on top of real data.
+        assert (other / RECORD).read_text() == '{"sample": "none"}'
         with _server(other) as server:
             assert server.sql("SELECT count(*), sum(n) FROM kept", "order") == "1000|500500\n"
         with pytest.raises(Conflict):

@@ -174,8 +174,13 @@ async def test_every_kind_of_wrong_input_names_its_field(house: House) -> None:
     assert (answer.status_code, body["code"]) == (422, "http.request_invalid")
     assert {each["field"] for each in body["errors"]} == {"no", "qty"}
     assert "no, qty" in body["detail"]
+    messages = {each["field"]: each["message"] for each in body["errors"]}
+    assert messages == {"no": "is shorter than 1 characters", "qty": "has to be a number"}
+    chinese = (await house.post("/orders", {"no": "", "qty": "many"}, **{"Accept-Language": "zh"})).json()
+    assert {each["message"] for each in chinese["errors"]} == {"少于 1 个字符", "应为数字"}
     garbled = await house.http.post("/orders", content=b"{", headers={"Idempotency-Key": "k"})
     assert (garbled.status_code, garbled.headers["content-type"]) == (422, web.PROBLEM)
+    assert (garbled.json()["params"], garbled.json()["errors"][0]["field"]) == ({"fields": "body"}, "")
     for method, path, status in (
         ("GET", "/nowhere", 404),
         ("DELETE", "/orders", 405),

@@ -152,6 +152,8 @@ async def test_calculators_need_no_data_and_no_key(shop: Shop) -> None:
     }  # fmt: skip
     answer = await shop.http.post("/calculate/capability", json={"values": [14.0, 16.0, 18.0], "lsl": 8.0, "usl": 20.0})
     assert answer.json()["ppk"] == pytest.approx(2 / 3)
+    answer = await shop.http.post("/calculate/capability", json={"values": [14.0, 16.0], "lsl": 20.0, "usl": 8.0})
+    assert (answer.status_code, answer.json()["code"]) == (422, "calculate.limits")
     answer = await shop.http.post("/calculate/p", json={"counts": [3], "n": 2})
     assert (answer.status_code, answer.json()["code"]) == (422, "calculate.count_above_size")
     assert (await shop.get("/calculate/factors", n=5))["A2"] == pytest.approx(0.577, abs=0.0005)

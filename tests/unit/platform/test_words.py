@@ -28,3 +28,9 @@ def test_a_refusal_is_a_sentence_in_the_readers_language() -> None:
     assert "恢复、取消" in t("order.illegal", "zh-CN", **said)
     assert "on hold" in t("order.illegal", "en", **said)
     assert said["state"] == "Held"
+
+
+def test_to_release_an_order_is_another_word_than_to_release_a_hold() -> None:
+    said = {"no": "A-1", "job": "7K3QX9AB", "state": "Done", "verb": "release", "legal": []}
+    assert "不能“下达”" in t("order.illegal", "zh-CN", **said)
+    assert "不能“解除冻结”" in t("job.illegal", "zh-CN", **said)

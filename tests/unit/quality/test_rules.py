@@ -88,6 +88,13 @@ def test_only_some_rules_make_sense_on_some_charts() -> None:
     assert all(each.spread is not None and each.spread.rules == () for each in ranges)
 
 
+def test_without_any_spread_equal_points_are_no_trend() -> None:
+    flat = evaluate("i_mr", [Subgroup((6.0,))] * 15, [Basis("i_mr", 5.0, 0.0)] * 15)
+    assert flat[-1].location.rules == (1, 2, 5, 6)
+    on_the_line = evaluate("i_mr", [Subgroup((5.0,))] * 15, [Basis("i_mr", 5.0, 0.0)] * 15)
+    assert on_the_line[-1].location.rules == (7,)
+
+
 z_values = st.lists(st.floats(-4, 4).map(lambda x: round(x, 2)), max_size=60)
 
 
