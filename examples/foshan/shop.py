@@ -1,4 +1,4 @@
-"""Calendars, work centres, machines, setup families and reasons of the sample workshop.
+"""Calendars, work centres, machines, setup families, people and reasons of the sample workshop.
 
 The workshop lives from Monday 2026-03-02 07:30 in Asia/Shanghai on (`EPOCH`). Half of its machines have signals; the
 others are known by what people report. Times of setups are those of small presses and lathes in real use: a die is
@@ -138,6 +138,51 @@ SETUPS: list[tuple[str, str, str, int, int, int]] = [
     ("OVEN", "*", "T350", 60, 4500, 5),
     ("OVEN", "T350", "T180", 80, 1000, 2),
     ("*", "*", "*", 20, 500, 9),
+]
+
+
+# Who stands at a machine or bench in a shift, worker number MACHINE-SHIFT. A skill is (code, last valid day or "").
+_PRESS, _BEND, _CNC, _POLISH, _ASSY = ("PRESS", ""), ("BEND", ""), ("CNC", ""), ("POLISH", ""), ("ASSY", "")
+
+
+def _worker(code: str, zh: str, en: str, *skills: tuple[str, str]) -> Row:
+    return {"code": code, "zh": zh, "en": en, "skills": list(skills)}
+
+
+WORKERS: list[Row] = [
+    _worker("P-01-D", "陈志强", "Chen Zhiqiang", _PRESS, _BEND),
+    _worker("P-01-N", "梁伟明", "Liang Weiming", _PRESS),
+    _worker("P-02-D", "黄国辉", "Huang Guohui", _PRESS),
+    _worker("P-02-N", "何永康", "He Yongkang", _PRESS, _BEND),
+    _worker("P-03-D", "李秀珍", "Li Xiuzhen", _PRESS, _ASSY),
+    _worker("P-03-N", "罗振华", "Luo Zhenhua", _PRESS),
+    _worker("T-01-D", "冯家俊", "Feng Jiajun", _CNC),
+    _worker("T-01-N", "潘志文", "Pan Zhiwen", _CNC),
+    _worker("T-02-D", "区兆基", "Ou Zhaoji", _CNC),
+    _worker("T-02-N", "谭小龙", "Tan Xiaolong", _CNC),
+    _worker("T-03-D", "麦德全", "Mai Dequan", _CNC, _POLISH),
+    _worker("T-03-N", "邓海峰", "Deng Haifeng", _CNC),
+    _worker("M-01-D", "霍建业", "Huo Jianye", _CNC),
+    _worker("M-01-N", "苏文杰", "Su Wenjie", _CNC),
+    _worker("M-02-D", "吴晓东", "Wu Xiaodong", _CNC),
+    _worker("M-02-N", "杨俊杰", "Yang Junjie", _CNC),
+    _worker("B-01-D", "周炳坤", "Zhou Bingkun", _BEND, _PRESS),
+    _worker("B-01-E", "刘成", "Liu Cheng", _BEND),
+    _worker("W-01-D", "关铭锋", "Guan Mingfeng", ("WELD", "2027-08-31"), _ASSY),
+    # His certificate ran out two days before the sample begins, and nobody has noticed yet.
+    _worker("W-01-N", "简耀祖", "Jian Yaozu", ("WELD", "2026-02-28")),
+    _worker("G-01-D", "韦阿兰", "Wei Alan", _POLISH),
+    _worker("G-01-N", "莫桂生", "Mo Guisheng", _POLISH),
+    _worker("G-02-D", "覃大勇", "Qin Dayong", _POLISH),
+    _worker("G-02-N", "蒙小妹", "Meng Xiaomei", _POLISH, _ASSY),
+    _worker("O-01-D", "林国栋", "Lin Guodong", _POLISH),
+    _worker("O-01-N", "叶新发", "Ye Xinfa"),
+    _worker("A-01-D", "张丽娟", "Zhang Lijuan", _ASSY),
+    _worker("A-01-E", "曾玉梅", "Zeng Yumei", _ASSY),
+    _worker("A-02-D", "朱少芬", "Zhu Shaofen", _ASSY),
+    _worker("A-02-E", "欧阳倩", "Ouyang Qian", _ASSY),
+    _worker("Q-01-D", "卢嘉欣", "Lu Jiaxin", _ASSY),
+    _worker("Q-01-E", "孔令仪", "Kong Lingyi"),
 ]
 
 

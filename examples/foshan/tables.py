@@ -85,6 +85,17 @@ def _reasons() -> list[Row]:
     return [{"code": each["code"], **_named(each), **{name: each[name] for name in names}} for each in shop.REASONS]
 
 
+def _workers() -> list[Row]:
+    return [
+        {
+            "code": each["code"],
+            **_named(each),
+            "skills": joined([":".join(filter(None, skill)) for skill in each["skills"]]),
+        }
+        for each in shop.WORKERS
+    ]
+
+
 def _characteristics() -> list[Row]:
     of_stage = ("stage", "trigger", "every", "sampling", "sample_size", "aql", "inspection_level")
     of_limits = ("lsl", "target", "usl", "limit_lcl", "limit_cl", "limit_ucl", "limit_sigma")
@@ -160,6 +171,7 @@ def make_tables() -> Tables:
         "equipment": _equipment(),
         "setup_matrix": _setups(),
         "reasons": _reasons(),
+        "workers": _workers(),
         "inspection_plans": _characteristics(),
         "routings": [_operation(product, each) for product, operations in routings.items() for each in operations],
         "orders": _orders(routings),

@@ -24,6 +24,7 @@ PATHS = {
     "equipment": "equipment",
     "setup-matrix": "setup_matrix",
     "reasons": "reason",
+    "workers": "worker",
     "inspection-plans": "inspection_plan",
     "routings": "routing",
 }
@@ -31,7 +32,7 @@ _EXAMPLES: dict[str, Any] = {
     "no": "FG-001", "code": "S-DIM", "zh": "不锈钢弹簧铰链", "en": "Stainless spring hinge", "date": "2026-03-18",
     "time_zone": "Asia/Shanghai", "shift": "D", "start": "07:30", "end": "16:00", "revision": "A", "seq": 10,
     "status": "Accepted", "kind": "internal", "run_s_per_unit": "2.4", "setup_s": 2700, "efficiency": "1",
-    "stock_uom": "kg",
+    "stock_uom": "kg", "WorkerDefined.code": "W-017", "skill": "WELD", "valid_to": "2026-12-31",
 }  # fmt: skip
 _SCALARS: dict[int, type] = {
     FieldDescriptor.CPPTYPE_STRING: str,
@@ -60,7 +61,7 @@ def _type_of(each: Any) -> Any:
 
 
 def _field_of(each: Any) -> Any:
-    example = _EXAMPLES.get(each.name)
+    example = _EXAMPLES.get(f"{each.containing_type.name}.{each.name}", _EXAMPLES.get(each.name))
     default = None if each.has_presence and not each.is_repeated else ...
     return Field(default, examples=[example]) if example is not None and not each.is_repeated else Field(default)
 

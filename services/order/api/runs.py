@@ -6,11 +6,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from mes.web import Ctx, Paging, Session, service_router
+from mes.web import Ctx, Language, Paging, Session, service_router
 from pydantic import ConfigDict, Field
 
 from services.order.api.jobs import workers_of
-from services.order.api.schemas import ID, Qty, RunOut, Strict, Text, WorkerIn
+from services.order.api.schemas import ID, Qty, RunOut, Strict, Text, WorkerIn, warnings_out
 from services.order.commands import working
 from services.order.queries import jobs as queries
 
@@ -45,13 +45,14 @@ class CloseIn(Strict):
 
 
 @router.post("/runs", status_code=201, summary="Begin to work on one or more jobs together")
-async def post_run(body: RunIn, session: Session, ctx: Ctx) -> RunOut:
+async def post_run(body: RunIn, session: Session, ctx: Ctx, language: Language) -> RunOut:
     lines = [(each.job_id, each.qty) for each in body.lines]
-    one = await working.open_run(
+    one, warned = await working.open_run(
         session, ctx, equipment_id=body.equipment_id, workers=workers_of(body.workers), lines=lines
     )
     await session.flush()
-    return RunOut.model_validate((await queries.run_views(session, [one.run]))[0])
+    (view,) = await queries.run_views(session, [one.run])
+    return RunOut.model_validate(view | {"warnings": warnings_out(warned, language)})
 
 
 @router.post("/runs/{run_id}/close", summary="End a run; a job that nobody works on any more is paused")

@@ -266,6 +266,7 @@ class RunOut(BaseModel):
     ended_at: datetime | None
     cause: str
     reason: str
+    warnings: list[WarningOut] = []
 
 
 class MoveOut(BaseModel):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from uuid import UUID
+
 from mes.context import Context
 from mes.errors import Conflict, Invalid
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands.loading import Work
-from services.order.domain.guards import GUARDS, Level
+from services.order.domain.guards import GUARDS, Level, Pending
+from services.order.domain.skills import Lack, lacking
 from services.order.domain.states import legal_for_job
 from services.order.models import GuardSetting, Job
 from services.order.models.catalog import SiteFacts, site_facts
@@ -57,3 +62,38 @@ def hold_against(work: Work, job: Job, levels: dict[str, Level], guard: str, cod
         work.warnings.append((code, params))
     elif level is Level.BLOCK:
         raise Conflict(code, state=job.state, legal=legal_for_job(job.state, job.kind), job=job.code, **params)
+
+
+# ---- skills --------------------------------------------------------------------------------------------------------
+
+Crew = Iterable[Mapping[str, str]]
+"""People as runs and reports keep them: {worker, share}."""
+
+
+async def check_skill(
+    session: AsyncSession, ctx: Context, work: Work, job: Job, crew: Crew, equipment_id: UUID | None, at: datetime
+) -> None:
+    """Hold a job's skill against everybody who is to work on it. Raises Conflict where that guard blocks."""
+    for lack in await _lacking(session, ctx, work, job, crew, equipment_id, at):
+        hold_against(work, job, await levels_for(session, ctx, work), "skill", lack.code, **lack.params)
+
+
+async def unqualified(
+    session: AsyncSession, ctx: Context, work: Work, job: Job, crew: Crew, equipment_id: UUID | None, at: datetime
+) -> Pending | None:
+    """Why a report of these people is Pending, by the first who lacks something; None unless the guard blocks."""
+    lacks = await _lacking(session, ctx, work, job, crew, equipment_id, at)
+    if not lacks or (await levels_for(session, ctx, work))["skill"] is not Level.BLOCK:
+        return None
+    return Pending(lacks[0].code, lacks[0].params)
+
+
+async def _lacking(
+    session: AsyncSession, ctx: Context, work: Work, job: Job, crew: Crew, equipment_id: UUID | None, at: datetime
+) -> list[Lack]:
+    # What is outside is done by the supplier's people.
+    if not job.skill or job.kind == "outside":
+        return []
+    site = await site_of(session, ctx, work)
+    day, _ = site.places.production_date(equipment_id, at)
+    return lacking(job.skill, (each["worker"] for each in crew), site.people, day)

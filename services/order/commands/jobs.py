@@ -12,7 +12,7 @@ from mes.errors import Conflict, Invalid
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands import runs
-from services.order.commands.guarding import hold_against, levels_for
+from services.order.commands.guarding import Crew, check_skill, hold_against, levels_for
 from services.order.commands.loading import Work, check_active, check_job, load_of_job
 from services.order.commands.orders import need_reason
 from services.order.commands.progress import has_material, reevaluate, settle
@@ -48,12 +48,12 @@ async def start_setup(
 ) -> Done:
     """Begin to set a machine up. Raises NotFound, Conflict."""
     work, job = await load_of_job(session, ctx, job_id)
-    await _may_begin(session, ctx, work, job, "start_setup", equipment_id)
+    crew = runs.crew(ctx, workers)
+    await _may_begin(session, ctx, work, job, "start_setup", equipment_id, crew, ctx.now)
     before = job.state
     # Another setup, another first article.
     job.fai = ""
     job.state, job.equipment_id = "Setup", equipment_id or job.planned_equipment_id
-    crew = runs.crew(ctx, workers)
     runs.begin(session, ctx, [work], [(job, None)], kind="setup", equipment_id=job.equipment_id, workers=crew)
     work.tell(job, before, "start_setup")
     await settle(session, ctx, work)
@@ -75,9 +75,16 @@ async def stop_setup(session: AsyncSession, ctx: Context, job_id: UUID, *, reaso
 
 
 async def _may_begin(
-    session: AsyncSession, ctx: Context, work: Work, job: Job, verb: str, equipment_id: UUID | None
+    session: AsyncSession,
+    ctx: Context,
+    work: Work,
+    job: Job,
+    verb: str,
+    equipment_id: UUID | None,
+    crew: Crew,
+    at: datetime,
 ) -> None:
-    """Raises Conflict when a job may not be set up or started at a place; warns where guards only warn."""
+    """Raises Conflict when a job may not be set up or started by a crew at a place; warns where guards only warn."""
     if job.state == "Waiting":
         # What it waited for may have come by time alone.
         await settle(session, ctx, work)
@@ -90,6 +97,7 @@ async def _may_begin(
     if not has_material(ctx, job):
         expected = job.material_ready_at.isoformat() if job.material_ready_at else ""
         hold_against(work, job, levels, "material", "job.material_missing", expected=expected)
+    await check_skill(session, ctx, work, job, crew, place, at)
     if place is None:
         return
     known = {each["equipment_id"] for each in job.alternatives}
@@ -132,19 +140,32 @@ async def start(
     work, job = await load_of_job(session, ctx, job_id)
     if job.state == "Running" and await _runs_so(session, ctx, work, job, equipment_id, workers):
         return work, job
-    await check_start(session, ctx, work, job, equipment_id)
+    crew = runs.crew(ctx, workers)
+    await check_start(session, ctx, work, job, equipment_id, crew, at=at)
     await make_running(session, ctx, work, job, equipment_id)
     runs.begin(
         session, ctx, [work], [(job, qty)], kind="production", equipment_id=equipment_id or job.equipment_id,
-        workers=runs.crew(ctx, workers), at=at,
+        workers=crew, at=at,
     )  # fmt: skip
     await settle(session, ctx, work)
     return work, job
 
 
-async def check_start(session: AsyncSession, ctx: Context, work: Work, job: Job, equipment_id: UUID | None) -> None:
-    """Raises Conflict when a job may not start, or be joined, at a place; warns where guards only warn."""
-    await _may_begin(session, ctx, work, job, "start", equipment_id)
+async def check_start(
+    session: AsyncSession,
+    ctx: Context,
+    work: Work,
+    job: Job,
+    equipment_id: UUID | None,
+    crew: Crew,
+    *,
+    at: datetime | None = None,
+) -> None:
+    """Raises Conflict when a crew may not start, or join, a job at a place; warns where guards only warn.
+
+    at: when it began, where that is not now.
+    """
+    await _may_begin(session, ctx, work, job, "start", equipment_id, crew, at or ctx.now)
     if job.state != "Running" and await first_article_open(session, ctx, job):
         raise refuse("job.first_article", job)
 
@@ -195,16 +216,10 @@ async def resume(session: AsyncSession, ctx: Context, job_id: UUID, *, workers: 
         raise refuse("job.first_article", job)
     if job.first_article:
         await _after_stop(session, ctx, work, job)
+    crew = runs.crew(ctx, workers)
+    await check_skill(session, ctx, work, job, crew, job.equipment_id, ctx.now)
     job.state, job.started_at = "Running", job.started_at or ctx.now
-    runs.begin(
-        session,
-        ctx,
-        [work],
-        [(job, None)],
-        kind="production",
-        equipment_id=job.equipment_id,
-        workers=runs.crew(ctx, workers),
-    )
+    runs.begin(session, ctx, [work], [(job, None)], kind="production", equipment_id=job.equipment_id, workers=crew)
     work.tell(job, "Paused", "resume")
     await settle(session, ctx, work)
     return work, job
@@ -227,11 +242,11 @@ async def handover(session: AsyncSession, ctx: Context, job_id: UUID, *, workers
     check_job(work, job, "handover")
     if not workers:
         raise Invalid("job.workers_missing", field="workers")
+    crew = runs.crew(ctx, workers)
+    await check_skill(session, ctx, work, job, crew, job.equipment_id, ctx.now)
     kind = "setup" if job.state == "Setup" else "production"
     await runs.end_of_job(session, ctx, work, job, "handover")
-    runs.begin(
-        session, ctx, [work], [(job, None)], kind=kind, equipment_id=job.equipment_id, workers=runs.crew(ctx, workers)
-    )
+    runs.begin(session, ctx, [work], [(job, None)], kind=kind, equipment_id=job.equipment_id, workers=crew)
     work.tell(job, job.state, "handover", ", ".join(each.worker for each in workers))
     await settle(session, ctx, work)
     return work, job

@@ -46,11 +46,15 @@ class Told:
     reason: str
 
 
+Warned = tuple[str, dict[str, str]]
+"""What a guard that only warns says: a message code and its parameters."""
+
+
 @dataclass(slots=True)
 class Work:
     """An order, its jobs, its open holds and the gates that are not passed; what changed is told by `progress.settle`.
 
-    warnings: guards that did not hold but only warn, (code, params) for the answer.
+    warnings: of guards that did not hold but only warn, for the answer.
     """
 
     order: ProductionOrder
@@ -58,7 +62,7 @@ class Work:
     holds: list[Hold] = field(default_factory=list)
     gates: list[InspectionGate] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
-    warnings: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
     # Read when first needed: see `runs.open_of` and `guarding.site_of`.
     open_runs: list[Open] | None = None
     site: SiteFacts | None = None
@@ -217,6 +221,7 @@ __all__ = [
     "JOB",
     "Open",
     "Told",
+    "Warned",
     "Work",
     "check_active",
     "check_job",

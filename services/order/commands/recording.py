@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands import events, runs
-from services.order.commands.guarding import site_of
+from services.order.commands.guarding import site_of, unqualified
 from services.order.commands.loading import Open, Work, check_exact
 from services.order.commands.runs import Worker
 from services.order.domain.flow import Flow, Node, ledger_of
@@ -92,14 +92,18 @@ async def record(
     asked, entered = (change, None) if change is not None else await _convert(session, ctx, work, job, entry)
     occurred = entry.occurred_at or ctx.now
     opened = await _run_of(session, work, job, entry)
+    place = entry.equipment_id or (opened.run.equipment_id if opened else None) or job.equipment_id
+    crew = _crew(ctx, entry, opened)
     found = found or await situation(session, ctx, work, job, occurred, as_running=as_running)
     if pending is None and not certain:
         pending = judge(asked, found, occurred, ctx.now)
         if pending is None and kind == "production" and asked.rework > 0 and job.rework_loop >= MOST_LOOPS:
             pending = Pending("report.rework_loops", {"most": str(MOST_LOOPS)})
+        if pending is None and kind in ("production", "setup") and entry.source == "operator":
+            pending = await unqualified(session, ctx, work, job, crew, place, occurred)
     site = await site_of(session, ctx, work)
-    place = entry.equipment_id or (opened.run.equipment_id if opened else None) or job.equipment_id
     row = _row(ctx, job, entry, asked, kind=kind, at=occurred, opened=opened, equipment_id=place, pending=pending)
+    row.workers = crew
     row.entered, row.final = entered or _counted(entry), final
     if row.source == "operator" and opened is not None and asked.good > 0 and _counts(site, place):
         row.source = await _source(session, job, opened)
@@ -224,6 +228,13 @@ def _arrived(flow: Flow, node: Node, limited: bool) -> Decimal | None:
     return flow.arrived(node.seq) if limited else None
 
 
+def _crew(ctx: Context, entry: Entry, opened: Open | None) -> list[dict[str, str]]:
+    """Whose report it is: of those named, else of who says it; what a machine counted, of its run's people."""
+    if not entry.workers and opened is not None and entry.source == "machine":
+        return list(opened.run.workers)
+    return runs.crew(ctx, entry.workers)
+
+
 def _row(
     ctx: Context,
     job: Job,
@@ -236,15 +247,13 @@ def _row(
     equipment_id: UUID | None,
     pending: Pending | None,
 ) -> Report:
-    named = [each.as_json() for each in entry.workers]
-    workers = named or (opened.run.workers if opened and entry.source == "machine" else runs.crew(ctx, ()))
     return Report(
         id=ctx.new_id(), site_id=ctx.site_id, order_id=job.order_id, job_id=job.id,
         run_id=opened.run.id if opened else None, equipment_id=equipment_id, kind=kind,
         state="Pending" if pending else "Accepted", good_qty=change.good, scrap_qty=change.scrap,
         rework_qty=change.rework, uom=job.uom, scrap_reason=entry.scrap_reason, scrap_class=entry.scrap_class,
         caused_by_job_id=entry.caused_by_job_id, caused_by_worker=entry.caused_by_worker, occurred_at=at,
-        recorded_at=ctx.now, reported_by=ctx.actor, terminal=entry.terminal, workers=workers, source=entry.source,
+        recorded_at=ctx.now, reported_by=ctx.actor, terminal=entry.terminal, source=entry.source,
         pending_reason=pending.code if pending else "", pending_params=dict(pending.params) if pending else None,
         decided_by="", decision_note="", counter_from=entry.counter_from, counter_to=entry.counter_to,
         run_s_per_unit=_pace(job, equipment_id), final=False, version=1,

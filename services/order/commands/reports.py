@@ -81,7 +81,8 @@ async def finish_if_done(session: AsyncSession, ctx: Context, done: Reported, re
 
 async def _why_not_start(session: AsyncSession, ctx: Context, work: Work, job: Job, entry: Entry) -> Pending | None:
     try:
-        await check_start(session, ctx, work, job, entry.equipment_id)
+        crew = runs.crew(ctx, entry.workers)
+        await check_start(session, ctx, work, job, entry.equipment_id, crew, at=entry.occurred_at)
     except Conflict as conflict:
         return Pending(conflict.code, {name: str(value) for name, value in conflict.params.items() if name != "legal"})
     return None

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands import runs
 from services.order.commands.jobs import check_start, make_running
-from services.order.commands.loading import Open, load_of_jobs
+from services.order.commands.loading import Open, Warned, load_of_jobs
 from services.order.commands.progress import settle
 from services.order.commands.runs import Worker
 from services.order.models import Run
@@ -25,28 +25,33 @@ async def open_run(
     equipment_id: UUID | None,
     workers: Sequence[Worker],
     lines: Sequence[tuple[UUID, Decimal | None]],
-) -> Open:
+) -> tuple[Open, list[Warned]]:
     """Begin to work on jobs together (an oven load, one person on several cards); jobs that run are joined.
 
-    Raises NotFound, Conflict when one of the jobs may not start, Invalid for a job named twice.
+    Returns the run and the warnings of the guards. Raises NotFound, Conflict when one of the jobs may not start,
+    Invalid for a job named twice.
     """
     ids = [job_id for job_id, _ in lines]
     if len(set(ids)) < len(ids):
         raise Invalid("run.job_twice", field="lines")
     works = await load_of_jobs(session, ctx, ids)
+    crew = runs.crew(ctx, workers)
     jobs = {job_id: (work, work.jobs[job_id]) for work in works for job_id in ids if job_id in work.jobs}
     for work, job in jobs.values():
-        await check_start(session, ctx, work, job, equipment_id)
+        await check_start(session, ctx, work, job, equipment_id, crew)
     for work, job in jobs.values():
         await make_running(session, ctx, work, job, equipment_id)
     place = equipment_id or jobs[ids[0]][1].equipment_id
     opened = runs.begin(
         session, ctx, works, [(jobs[job_id][1], qty) for job_id, qty in lines], kind="production", equipment_id=place,
-        workers=runs.crew(ctx, workers),
+        workers=crew,
     )  # fmt: skip
+    warned: list[Warned] = []
     for work in works:
         await settle(session, ctx, work)
-    return opened
+        # Several jobs may have the same to say of a person or machine.
+        warned += [each for each in work.warnings if each not in warned]
+    return opened, warned
 
 
 async def close_run(

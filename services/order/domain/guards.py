@@ -34,6 +34,7 @@ GUARDS: Mapping[str, Level] = {
     "equipment_unplanned": Level.WARN,
     "first_article_after_stop": Level.WARN,
     "material": Level.BLOCK,
+    "skill": Level.WARN,
 }
 """Guards that a workshop may set, and how hard they are unless it does. Holds, safety and inspections always block.
 

@@ -1,11 +1,12 @@
 """Definitions as commands and queries need them: parsed once per process and version.
 
-What is asked for often (places and their calendars) is read again only when a definition of those kinds changed.
+What is asked for often (places and their calendars, people and their skills) is read again only when a definition of
+those kinds changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -22,6 +23,7 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.domain.quantity import Units
+from services.order.domain.skills import People
 from services.order.models.definitions import Definition
 from services.order.models.guards import GuardSetting
 
@@ -123,7 +125,7 @@ async def scrap_class(session: AsyncSession, site: UUID, code: str) -> str:
     return parsed(row, order_pb2.ReasonDefined).scrap_class if row is not None else ""
 
 
-# ---- places --------------------------------------------------------------------------------------------------------
+# ---- places and people ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,20 +150,21 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class SiteFacts:
-    """What holds for a whole site: its places, and guards that do not have their default level."""
+    """What holds for a whole site: its places, its people, and guards that do not have their default level."""
 
     places: Places
+    people: People
     guards: Mapping[str, str]
 
 
 # By database: a process may work on several (tests do).
-_places: WeakKeyDictionary[Any, dict[UUID, tuple[tuple[Any, ...], Places]]] = WeakKeyDictionary()
-_PLACE_KINDS = ("calendar", "work_centre", "equipment")
+_known: WeakKeyDictionary[Any, dict[UUID, tuple[tuple[Any, ...], Places, People]]] = WeakKeyDictionary()
+_KINDS = ("calendar", "work_centre", "equipment", "worker")
 
 
 async def site_facts(session: AsyncSession, site: UUID) -> SiteFacts:
-    """The facts of a site in one statement; places are read again only when one of their definitions changed."""
-    wanted = Definition.site_id == site, Definition.kind.in_(_PLACE_KINDS)
+    """The facts of a site in one statement; places and people are read again only when a definition changed."""
+    wanted = Definition.site_id == site, Definition.kind.in_(_KINDS)
     guards = select(func.jsonb_object_agg(GuardSetting.guard, GuardSetting.level)).where(GuardSetting.site_id == site)
     row = (
         await session.execute(
@@ -171,11 +174,14 @@ async def site_facts(session: AsyncSession, site: UUID) -> SiteFacts:
         )
     ).one()
     mark, levels = tuple(row[:3]), row[3] or {}
-    known = _places.setdefault(session.get_bind(), {})
+    known = _known.setdefault(session.get_bind(), {})
     if site not in known or known[site][0] != mark:
         rows = (await session.scalars(select(Definition).where(*wanted).order_by(Definition.no))).all()
-        known[site] = (mark, _make_places(rows))
-    return SiteFacts(known[site][1], levels)
+        by_kind: dict[str, list[Definition]] = {}
+        for each in rows:
+            by_kind.setdefault(each.kind, []).append(each)
+        known[site] = (mark, _make_places(by_kind), _make_people(by_kind.get("worker", ())))
+    return SiteFacts(known[site][1], known[site][2], levels)
 
 
 async def places(session: AsyncSession, site: UUID) -> Places:
@@ -183,10 +189,19 @@ async def places(session: AsyncSession, site: UUID) -> Places:
     return (await site_facts(session, site)).places
 
 
-def _make_places(rows: Iterable[Definition]) -> Places:
-    by_kind: dict[str, list[Definition]] = {}
+def _make_people(rows: Iterable[Definition]) -> People:
+    skills: dict[str, dict[str, date | None]] = {}
+    registered: set[str] = set()
     for row in rows:
-        by_kind.setdefault(row.kind, []).append(row)
+        worker = parsed(row, order_pb2.WorkerDefined)
+        held = {each.skill: date.fromisoformat(each.valid_to) if each.valid_to else None for each in worker.skills}
+        registered |= held.keys()
+        if not row.outdated:
+            skills[row.no] = held
+    return People(skills, registered)
+
+
+def _make_places(by_kind: Mapping[str, Sequence[Definition]]) -> Places:
     calendars = {
         str(row.id): calendar_of(parsed(row, order_pb2.CalendarDefined)) for row in by_kind.get("calendar", [])
     }

@@ -23,6 +23,7 @@ KINDS = (
     "equipment",
     "setup_matrix",
     "reason",
+    "worker",
     "inspection_plan",
     "routing",
 )

@@ -12,7 +12,8 @@ from services.order.workbook.rows import Thing
 from services.order.workbook.sheets import Key, Values
 
 ORDER = (
-    "calendar", "material", "work_centre", "equipment", "setup_matrix", "reason", "inspection_plan", "routing",
+    "calendar", "material", "work_centre", "equipment", "setup_matrix", "reason", "worker", "inspection_plan",
+    "routing",
 )  # fmt: skip
 """Each refers only to those before it, or to its own kind."""
 

@@ -29,6 +29,7 @@ MESSAGES: dict[str, type[Message]] = {
     "equipment": order_pb2.EquipmentDefined,
     "setup_matrix": order_pb2.SetupMatrixDefined,
     "reason": order_pb2.ReasonDefined,
+    "worker": order_pb2.WorkerDefined,
     "inspection_plan": order_pb2.InspectionPlanDefined,
     "routing": order_pb2.RoutingRevisionDefined,
 }
@@ -38,6 +39,7 @@ ID_FIELDS = {
     "work_centre": "work_centre_id",
     "equipment": "equipment_id",
     "reason": "reason_id",
+    "worker": "worker_id",
     "inspection_plan": "inspection_plan_id",
     "routing": "routing_revision_id",
 }
@@ -232,6 +234,13 @@ def _reason(document: Document, no: str, spec: Mapping[str, Any], names: Names) 
     }}  # fmt: skip
 
 
+def _worker(document: Document, no: str, spec: Mapping[str, Any], names: Names) -> None:
+    document.things["worker"] = {(no,): {
+        **_names_of(spec), "skills": tuple((each["skill"], each["valid_to"]) for each in spec["skills"]),
+        "outdated": spec["outdated"],
+    }}  # fmt: skip
+
+
 _STAGE = ("trigger", "every", "sampling", "sample_size", "inspection_level", "gate")
 _CHARACTERISTIC = (
     "kind", "unit", "chart", "subgroup_size", "importance", "lsl", "target", "usl", "limit_lcl", "limit_cl",
@@ -289,7 +298,7 @@ def _place(spec: Mapping[str, Any], names: Names) -> tuple[str, Decimal, int, in
 
 _TO_THINGS: dict[str, Callable[[Document, str, Mapping[str, Any], Names], None]] = {
     "material": _material, "calendar": _calendar, "work_centre": _work_centre, "equipment": _equipment,
-    "setup_matrix": _setups, "reason": _reason, "inspection_plan": _plan, "routing": _routing,
+    "setup_matrix": _setups, "reason": _reason, "worker": _worker, "inspection_plan": _plan, "routing": _routing,
 }  # fmt: skip
 
 
@@ -371,6 +380,14 @@ def _reason_spec(no: str, document: Document, names: Names) -> dict[str, Any]:
     return {**kept, "code": no, "name": _name(values), "parent_code": values["parent"]}
 
 
+def _worker_spec(no: str, document: Document, names: Names) -> dict[str, Any]:
+    values = _only(document, "worker")
+    return {
+        "code": no, "name": _name(values), "outdated": values["outdated"],
+        "skills": [{"skill": skill, "valid_to": valid_to} for skill, valid_to in values["skills"]],
+    }  # fmt: skip
+
+
 def _plan_spec(no: str, document: Document, names: Names) -> dict[str, Any]:
     outer = _only(document, "plan")
     stages: dict[str, dict[str, Any]] = {
@@ -424,6 +441,6 @@ def _alternative_spec(place: tuple[str, Decimal, int, int], names: Names) -> dic
 
 _TO_SPEC: dict[str, Callable[[str, Document, Names], dict[str, Any]]] = {
     "material": _material_spec, "calendar": _calendar_spec, "work_centre": _work_centre_spec,
-    "equipment": _equipment_spec, "setup_matrix": _setups_spec, "reason": _reason_spec, "inspection_plan": _plan_spec,
-    "routing": _routing_spec,
+    "equipment": _equipment_spec, "setup_matrix": _setups_spec, "reason": _reason_spec, "worker": _worker_spec,
+    "inspection_plan": _plan_spec, "routing": _routing_spec,
 }  # fmt: skip

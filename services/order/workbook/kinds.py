@@ -454,6 +454,24 @@ class Parts(List):
         return f"{element[0]}:{format(_written(element[1]), 'f')}"
 
 
+_DAY = Day()
+
+
+class Skills(List):
+    """What somebody is qualified for: skill[:last day on which that holds]; elements are (skill, ISO date or "")."""
+
+    name = "skills"
+
+    def element(self, part: str, setting: Setting) -> tuple[str, str]:
+        skill, colon, valid_to = (word.strip() for word in part.partition(":"))
+        if not skill or (colon and not valid_to):
+            raise CellError("workbook.skill_form", value=part)
+        return Code().read(skill, setting), _DAY.read(valid_to, setting) if colon else ""
+
+    def shown(self, element: Any) -> str:
+        return ":".join(filter(None, element))
+
+
 def _written(number: Any) -> Decimal:
     """A decimal without needless zeros."""
     value = Decimal(str(number))

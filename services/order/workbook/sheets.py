@@ -30,6 +30,7 @@ from services.order.workbook.kinds import (
     Number,
     Parts,
     Places,
+    Skills,
     Text,
     Whole,
     YesNo,
@@ -258,6 +259,16 @@ REASONS = Sheet(
         Column("outdated", YesNo()),
     ),
 )
+WORKERS = Sheet(
+    "workers",
+    (Level("worker", "worker", ("code",)),),
+    (
+        Column("code", Code(), required=True),
+        *_names(),
+        Column("skills", Skills()),
+        Column("outdated", YesNo()),
+    ),
+)
 INSPECTION_PLANS = Sheet(
     "inspection_plans",
     (
@@ -345,8 +356,8 @@ ORDERS = Sheet(
 )
 
 SHEETS = (
-    SITE, MATERIALS, CALENDARS, EXCEPTIONS, WORK_CENTRES, EQUIPMENT, SETUP_MATRIX, REASONS, INSPECTION_PLANS, ROUTINGS,
-    ORDERS,
+    SITE, MATERIALS, CALENDARS, EXCEPTIONS, WORK_CENTRES, EQUIPMENT, SETUP_MATRIX, REASONS, WORKERS, INSPECTION_PLANS,
+    ROUTINGS, ORDERS,
 )  # fmt: skip
 BY_KEY = {sheet.key: sheet for sheet in SHEETS}
 LEVELS_BY_NAME = {level.name: (sheet, level) for sheet in SHEETS for level in sheet.levels}

@@ -55,6 +55,10 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"code": "D-MECH", "name_zh": "机械故障", "name_en": "Breakdown", "kind": "downtime",
          "category": "UNPLANNED_DOWN"},
     ],
+    "workers": [
+        {"code": "W-017", "name_zh": "陈志强", "name_en": "Chen Zhiqiang", "skills": "PRESS"},
+        {"code": "W-018", "name_zh": "黄丽华", "name_en": "Huang Lihua", "skills": "PRESS;WELD:2027-12-31"},
+    ],
     "inspection_plans": [
         {
             "plan": "IP-1", "plan_zh": "冲压检验", "plan_en": "Stamping", "stage": "FAI", "trigger": "first_off",
@@ -67,7 +71,8 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {
             "product": "P-100", "revision": "A", "status": "Accepted", "seq": 10, "kind": "internal",
             "name_zh": "冲压", "name_en": "Stamp", "alternatives": "P-01:2.4:45:1;P-02:3:60:2",
-            "setup_family": "DIE-A", "move_min": 10, "inspection_plan": "IP-1", "first_article": "yes",
+            "setup_family": "DIE-A", "move_min": 10, "inspection_plan": "IP-1", "skill": "PRESS",
+            "first_article": "yes",
         },
         {
             "product": "P-100", "seq": 20, "kind": "outside", "name_zh": "镀锌", "name_en": "Zinc plating",

@@ -77,6 +77,11 @@ class Shop:
         """An operation at a supplier."""
         return self.op(seq, kind="outside", supplier="HF", lead_days=2, **more)
 
+    async def worker(self, code: str, **skills: str) -> UUID:
+        """A registered worker: skill = last valid day, "" for one without end."""
+        held = [{"skill": skill, "valid_to": valid_to} for skill, valid_to in skills.items()]
+        return await self.define("worker", code, code=code, skills=held)
+
     # ---- requests ----
 
     async def get(self, path: str, **params: Any) -> Any:
@@ -143,7 +148,7 @@ class Shop:
 _ID = {
     "material": "material_id", "routing": "routing_revision_id", "calendar": "calendar_id",
     "work_centre": "work_centre_id", "equipment": "equipment_id", "inspection_plan": "inspection_plan_id",
-    "reason": "reason_id",
+    "reason": "reason_id", "worker": "worker_id",
 }  # fmt: skip
 
 

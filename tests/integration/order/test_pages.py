@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from html import unescape
+from uuid import uuid4
 
 import httpx
 import pytest
 from mes.testing import TestDatabases
 
-from services.order.models import Job
-from tests.integration.order.floor import Floor, open_floor
+from services.order.models import Definition, Job
+from tests.integration.order.floor import NOW, Floor, open_floor
 from tests.integration.order.scenes import busy_day
 
 
@@ -161,6 +162,31 @@ async def test_set_up_start_pause_resume_finish(floor: Floor) -> None:
     page = await follow(floor, await send(floor, page, "finish"))
     assert "Finished" in page
     assert (await floor.job(job.id)).state == "Done"
+
+
+async def test_who_is_not_qualified_is_told_on_the_page(floor: Floor) -> None:
+    workers = [
+        Definition(
+            id=uuid4(), site_id=floor.order.site_id, kind="worker", no=code, changed_at=NOW, changed_by="t",
+            spec={"code": code, "skills": [{"skill": "WELD", "valid_to": valid_to}]},
+        )
+        for code, valid_to in (("W-1", ""), ("W-2", "2026-02-28"))
+    ]  # fmt: skip
+    order = floor.new_order("SO-9")
+    job = floor.new_job(order, 10, skill="WELD")
+    await floor.add(order, job, *workers)
+    machine = str(floor.machines[0])
+    page = await see(floor, f"/t/{job.code}")
+    page = await follow(floor, await send(floor, page, "start", worker="W-2", equipment_id=machine))
+    assert "The qualification WELD of W-2 has expired: 2026-02-28 was its last valid day." in page
+    page = await follow(floor, await send(floor, page, "pause", reason="P-BREAK"))
+    assert (await floor.http.put("/order/guards/skill", json={"level": "block"})).status_code == 200
+    refused = await send(floor, page, "resume", worker="W-3")
+    assert refused.status_code == 409 and "W-3 is not registered as a worker" in refused.text
+    page = await follow(floor, await send(floor, page, "resume", worker="W-1"))
+    page = await follow(floor, await send(floor, page, "report", worker="W-2", good="10"))
+    assert "The qualification WELD of W-2 has expired" in page
+    assert (await floor.job(job.id)).good_qty == 0
 
 
 async def test_a_report_is_taken_back_by_a_counter_entry(floor: Floor) -> None:

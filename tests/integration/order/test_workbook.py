@@ -41,7 +41,7 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 DEFINED = (
     order_pb2.MaterialDefined, order_pb2.CalendarDefined, order_pb2.WorkCentreDefined, order_pb2.EquipmentDefined,
     order_pb2.SetupMatrixDefined, order_pb2.ReasonDefined, order_pb2.InspectionPlanDefined,
-    order_pb2.RoutingRevisionDefined,
+    order_pb2.WorkerDefined, order_pb2.RoutingRevisionDefined,
 )  # fmt: skip
 
 
@@ -179,8 +179,8 @@ async def test_the_sample_is_imported_published_and_comes_back_unchanged(
     counted = Counter(type(event).__name__ for _, event in heard)
     assert counted == {
         "MaterialDefined": 26, "CalendarDefined": 2, "WorkCentreDefined": 9, "EquipmentDefined": 16,
-        "SetupMatrixDefined": 1, "ReasonDefined": 31, "InspectionPlanDefined": 10, "RoutingRevisionDefined": 20,
-        "OrderCreated": 80,
+        "SetupMatrixDefined": 1, "ReasonDefined": 31, "WorkerDefined": 32, "InspectionPlanDefined": 10,
+        "RoutingRevisionDefined": 20, "OrderCreated": 80,
     }  # fmt: skip
     for key, event in heard:
         if isinstance(event, order_pb2.RoutingRevisionDefined):

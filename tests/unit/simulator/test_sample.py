@@ -50,6 +50,29 @@ def test_predecessors_come_before() -> None:
             seen.add(operation["seq"])
 
 
+def test_whoever_stands_at_a_machine_is_qualified_for_what_is_done_there() -> None:
+    """But for one whose certificate has run out, so that the guard of skills is seen at work."""
+    calendars = {each["no"]: {shift[0] for shift in each["shifts"]} for each in shop.CALENDARS}
+    centres = {each["no"]: each["calendar"] for each in shop.WORK_CENTRES}
+    people = {each["code"]: dict(each["skills"]) for each in shop.WORKERS}
+    assert len(people) == len(shop.WORKERS)
+    needed: dict[str, set[str]] = {each["no"]: set() for each in shop.EQUIPMENT}
+    for operation in OPERATIONS:
+        for place, *_ in operation["alternatives"]:
+            machines = [each["no"] for each in shop.EQUIPMENT if place in (each["no"], each["work_centre"])]
+            for machine in machines:
+                needed[machine] |= {operation["skill"]} - {""}
+    # The simulator calls the person at a machine MACHINE-SHIFT.
+    stands = {f"{each['no']}-{shift}": needed[each["no"]] for each in shop.EQUIPMENT
+              for shift in calendars[centres[each["work_centre"]]]}  # fmt: skip
+    assert set(people) == set(stands)
+    today = shop.EPOCH.date().isoformat()
+    expired = [
+        (code, skill) for code, skills in stands.items() for skill in skills if (people[code][skill] or today) < today
+    ]
+    assert expired == [("W-01-N", "WELD")]
+
+
 def test_every_notion_occurs() -> None:
     assert any(len(each["alternatives"]) > 1 for each in OPERATIONS)
     assert any(each["overlap_qty"] for each in OPERATIONS)

@@ -420,6 +420,67 @@ class ReasonDefined(_message.Message):
 Global___ReasonDefined: _TypeAlias = ReasonDefined  # noqa: Y015
 
 @_typing.final
+class WorkerDefined(_message.Message):
+    """Somebody who works at jobs, and the skills that he is qualified for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKER_ID_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    SKILLS_FIELD_NUMBER: _builtins.int
+    OUTDATED_FIELD_NUMBER: _builtins.int
+    worker_id: _builtins.str
+    code: _builtins.str
+    """what runs and reports name"""
+    outdated: _builtins.bool
+    """has left, or works elsewhere"""
+    @_builtins.property
+    def name(self) -> _common_pb2.Name: ...
+    @_builtins.property
+    def skills(self) -> _containers.RepeatedCompositeFieldContainer[Global___Qualification]: ...
+    def __init__(
+        self,
+        *,
+        worker_id: _builtins.str = ...,
+        code: _builtins.str = ...,
+        name: _common_pb2.Name | None = ...,
+        skills: _abc.Iterable[Global___Qualification] | None = ...,
+        outdated: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "name", b"name", "outdated", b"outdated", "skills", b"skills", "worker_id", b"worker_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkerDefined: _TypeAlias = WorkerDefined  # noqa: Y015
+
+@_typing.final
+class Qualification(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SKILL_FIELD_NUMBER: _builtins.int
+    VALID_TO_FIELD_NUMBER: _builtins.int
+    skill: _builtins.str
+    """as routing operations name it"""
+    valid_to: _builtins.str
+    """last local production date "YYYY-MM-DD" on which it holds; empty: without end"""
+    def __init__(
+        self,
+        *,
+        skill: _builtins.str = ...,
+        valid_to: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["skill", b"skill", "valid_to", b"valid_to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Qualification: _TypeAlias = Qualification  # noqa: Y015
+
+@_typing.final
 class Characteristic(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

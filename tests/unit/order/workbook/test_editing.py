@@ -40,6 +40,18 @@ def test_changes_are_told_field_by_field(stocked: Office) -> None:
     assert (shown["sheet"], shown["row"], shown["column"]) == ("orders", 2, "due_at")
 
 
+def test_what_a_worker_is_qualified_for_is_edited_as_one_cell(office: Office) -> None:
+    first = office.load_tables(人员=[{"工号": "W-1", "姓名": "关铭锋", "技能": "CNC；WELD：2026-12-31", "停用": ""}])
+    assert [(each.action, each.level, each.key) for each in first.changes] == [("added", "worker", "W-1")]
+    spec = office.specs["worker", "W-1"]
+    skills = [{"skill": "CNC", "valid_to": ""}, {"skill": "WELD", "valid_to": "2026-12-31"}]
+    assert (spec["code"], spec["name"], spec["skills"]) == ("W-1", {"zh": "关铭锋", "en": ""}, skills)
+    again = office.look(b"code,skills\nW-1,CNC;WELD:2027-12-31\n", "workers.csv")
+    assert _edits(again) == [("changed", "W-1", "skills", "CNC;WELD:2026-12-31", "CNC;WELD:2027-12-31")]
+    assert again.changes[0].render("zh-CN")["message"] == "人员 W-1：技能 CNC;WELD:2026-12-31 → CNC;WELD:2027-12-31"
+    assert office.look(b'{"workers": [{"code": "W-2", "skills": "BEND"}]}', "people.json").changes[0].key == "W-2"
+
+
 def test_a_missing_row_or_column_changes_nothing(stocked: Office) -> None:
     before = {key: dict(spec) for key, spec in stocked.specs.items()}
     seen = stocked.load_tables(

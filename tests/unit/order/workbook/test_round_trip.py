@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from examples.tables import Tables
-from services.order.workbook.kinds import Breaks, Minutes, Moment, Number, Parts, Places, Setting, Wholes
+from services.order.workbook.kinds import Breaks, Minutes, Moment, Number, Parts, Places, Setting, Skills, Wholes
 from services.order.workbook.template import template_book
 
 from .conftest import Office, book
@@ -26,6 +26,10 @@ QUANTITY = st.decimals("0.000001", "99999999", places=6)
 SMALL = st.decimals("0.001", "1000", places=3)
 FLAG = st.sampled_from(["yes", "no", "是", "否", "√", "×", True, False])
 MINUTES = st.integers(0, 600)
+SKILLS = st.lists(
+    st.tuples(CODE, st.just("") | st.dates(date(2000, 1, 1), date(2100, 1, 1)).map(date.isoformat)),
+    max_size=4, unique_by=lambda each: each[0],
+)  # fmt: skip
 
 
 def _named(row: dict[str, Any], draw: Any) -> dict[str, Any]:
@@ -66,6 +70,11 @@ def shops(draw: Any) -> dict[str, list[dict[str, Any]]]:
         "setup_matrix": [
             {"from_family": draw(CODE), "to_family": f"F{n}", "minutes": draw(st.decimals(0, 90, places=3)),
              "cost_minor": draw(st.integers(0, 10**6))} for n in range(draw(st.integers(0, 3)))
+        ],
+        "workers": [
+            _named({"code": code, "skills": ";".join(":".join(filter(None, each)) for each in draw(SKILLS)),
+                    "outdated": draw(FLAG)}, draw)
+            for code in draw(st.lists(CODE, max_size=3, unique=True))
         ],
         "routings": operations,
         "orders": [
@@ -116,7 +125,8 @@ def test_the_template_can_be_imported(office: Office, language: str) -> None:
     seen = office.load(content)
     assert (seen.errors, seen.notes, seen.skipped) == ([], [], [])
     assert {kind for kind, _ in office.specs} == {
-        "calendar", "material", "work_centre", "equipment", "setup_matrix", "reason", "inspection_plan", "routing",
+        "calendar", "material", "work_centre", "equipment", "setup_matrix", "reason", "worker", "inspection_plan",
+        "routing",
     }  # fmt: skip
     assert list(office.orders) == ["MO-0001"]
 
@@ -155,6 +165,12 @@ def test_parts_survive(value: list[Any]) -> None:
     assert kind.read(kind.write(tuple(value), setting), setting) == tuple(value)
 
 
+@given(SKILLS)
+def test_skills_survive(value: list[Any]) -> None:
+    kind, setting = Skills(), Setting()
+    assert kind.read(kind.write(tuple(value), setting), setting) == tuple(value)
+
+
 def test_lists_in_many_forms() -> None:
     setting = Setting()
     assert Wholes(1, 8).read("1-3；5、7", setting) == (1, 2, 3, 5, 7)
@@ -163,4 +179,9 @@ def test_lists_in_many_forms() -> None:
     assert Places().read(" P-01：2.4：45：1；P-02:3 ", setting) == (
         ("P-01", Decimal("2.4"), 2700, 1), ("P-02", Decimal(3), 0, 1),
     )  # fmt: skip
+    assert Skills().read(" CNC；WELD：2026/12/31、焊接 ", setting) == (
+        ("CNC", ""),
+        ("WELD", "2026-12-31"),
+        ("焊接", ""),
+    )
     assert Parts().read("SA-011:2;SA-012", setting) == (("SA-011", Decimal(2)), ("SA-012", Decimal(1)))
