@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings as hypothesis_settings
 from mes.embedded import EmbeddedServer
+from mes.embedded.java import missing
+from mes.embedded.kafka import QUICK, KafkaCluster
+from mes.i18n import t
 from mes.migrate import Target
 from mes.testing import TestDatabases, test_server
 
@@ -47,6 +50,23 @@ async def databases(_server_databases: TestDatabases) -> AsyncIterator[TestDatab
     `await databases.settings(["order", "quality"])` the settings of a whole installation, `.empty()` no schema."""
     yield _server_databases
     await _server_databases.drop()
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Addresses of a Kafka: of the one that MES_TEST_KAFKA names, or of a broker of this test run."""
+    if named := os.environ.get("MES_TEST_KAFKA"):
+        yield named
+        return
+    if lack := missing():
+        reason = t(lack, "en", version="4", folder="the cache")
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    cluster = KafkaCluster(tmp_path_factory.mktemp("kafka"), settings=QUICK)
+    cluster.start()
+    yield cluster.bootstrap
+    cluster.stop(kill=True, remove=True)
 
 
 @pytest.fixture(scope="session")
