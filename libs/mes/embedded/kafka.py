@@ -179,7 +179,10 @@ class KafkaCluster:
             "auto.create.topics.enable": "false",
             **self._quorum(),
             **self._replication(),
-            **{name: value.replace("{port}", str(port)) for name, value in self._settings.items()},
+            **{
+                name: value.replace("{port}", str(port)).replace("{controller_port}", str(controller_port))
+                for name, value in self._settings.items()
+            },
         }
         self._properties(node).parent.mkdir(exist_ok=True)
         lines = [f"{name}={value}\n" for name, value in values.items()]

@@ -14,7 +14,7 @@ from mes.bus import Lag, Received, Record
 from mes.bus.kafka.appender import Appender
 from mes.bus.kafka.cluster import Cluster, TopicShape
 from mes.bus.kafka.connection import REQUEST_SECONDS, Connection
-from mes.bus.kafka.subscription import KafkaSubscription, received
+from mes.bus.kafka.subscription import KafkaSubscription, end_process, received
 from mes.config import Settings
 
 log = logging.getLogger(__name__)
@@ -23,8 +23,11 @@ _READ_SECONDS = 60.0
 
 
 class KafkaBus:
-    """The log on a Kafka cluster. instance_id: see `Settings.kafka_instance_id`. patience: seconds that `start` waits
-    for brokers that do not answer yet."""
+    """The log on a Kafka cluster.
+
+    instance_id: see `Settings.kafka_instance_id`; on_twin: called when another process seems to have the same one.
+    patience: seconds that `start` waits for brokers that do not answer yet.
+    """
 
     def __init__(
         self,
@@ -34,11 +37,13 @@ class KafkaBus:
         session_seconds: float = 10.0,
         instance_id: str = "",
         patience: float = 30.0,
+        on_twin: Callable[[], None] = end_process,
     ) -> None:
         self._connection = connection
         self._session_seconds = session_seconds
         self._instance_id = instance_id
         self._patience = patience
+        self._on_twin = on_twin
         self._cluster = Cluster(connection, shape or TopicShape())
         self._appender = Appender(connection)
         self._members: weakref.WeakSet[KafkaSubscription] = weakref.WeakSet()
@@ -89,6 +94,7 @@ class KafkaBus:
             topics,
             session_seconds=self._session_seconds,
             instance_id=self._instance_id,
+            on_twin=self._on_twin,
         )
         await member.start()
         self._members.add(member)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Sequence
+import signal
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -22,7 +23,15 @@ _JOIN_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 # How long a fetch without records waits at the broker; a rewind has to wait for that.
 _LONG_POLL_SECONDS = 0.1
+_GRACE_SECONDS = 0.1
 _NO_GENERATION = -1
+# A member that stood still is expelled once.
+_EXPELLED_BY_A_TWIN = 5
+
+
+def end_process() -> None:
+    """Stop in good order, as a supervisor would ask for it."""
+    signal.raise_signal(signal.SIGTERM)
 
 
 class _Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -53,8 +62,11 @@ class KafkaSubscription:
         *,
         session_seconds: float,
         instance_id: str = "",
+        on_twin: Callable[[], None] = end_process,
     ) -> None:
         self._group = group
+        self._instance_id = instance_id
+        self._on_twin = on_twin
         self._topics = list(topics)
         self._options = {
             **connection.options(),
@@ -96,12 +108,6 @@ class KafkaSubscription:
         """The partitions this member has."""
         return () if self._consumer is None else tuple((each.topic, each.partition) for each in self._assigned())
 
-    @property
-    def expelled(self) -> int:
-        """Commits in a row that failed because the group did not know this member: two processes with one instance
-        id drive each other out like that."""
-        return self._expelled
-
     def _assigned(self) -> set[TopicPartition]:
         found: set[TopicPartition] = self._consumer.assignment()
         return found
@@ -112,8 +118,8 @@ class KafkaSubscription:
         try:
             consumer = await self._joined()
             await self._set_back(consumer)
-            # Bounded here: during a rebalance `getmany` waits for its end, however long that takes.
-            async with asyncio.timeout(wait):
+            # Bounded here too: during a rebalance `getmany` waits for its end, however long that takes.
+            async with asyncio.timeout(wait + _GRACE_SECONDS):
                 found = await consumer.getmany(timeout_ms=int(wait * 1000), max_records=limit)
         except TimeoutError:
             return {}
@@ -139,10 +145,18 @@ class KafkaSubscription:
             except (KafkaError, TimeoutError) as error:
                 # Whether it was committed or not: reading from the committed offsets is right for both.
                 cause, lost = error, set(offsets)
-                self._expelled += isinstance(error, CommitFailedError)
+                if isinstance(error, CommitFailedError):
+                    self._was_expelled()
         if lost:
             self.rewind(lost)
             raise Fenced(f"{self._group} lost {sorted(lost)}: {cause or 'shared out anew'}", lost) from cause
+
+    def _was_expelled(self) -> None:
+        # Kafka does not fence two members of one instance id: each drives the other out, for ever.
+        self._expelled += 1
+        if self._instance_id and self._expelled == _EXPELLED_BY_A_TWIN:
+            log.critical("another process has this MES_KAFKA_INSTANCE_ID", extra={"instance_id": self._instance_id})
+            self._on_twin()
 
     async def _commit_once(self, offsets: Offsets) -> None:
         generation, coordinator = self._generation, self._consumer._coordinator
@@ -155,8 +169,10 @@ class KafkaSubscription:
         await coordinator._do_commit_offsets(None, ends)
 
     def rewind(self, places: Iterable[Place]) -> None:
-        self._fetched.difference_update(places)
-        self._rewound.update(places)
+        # Places may be a generator.
+        chosen = set(places)
+        self._fetched -= chosen
+        self._rewound |= chosen
 
     async def _set_back(self, consumer: Any) -> None:
         """Let the positions of rewound partitions be the committed ones. (aiokafka's `seek_to_committed` leaves a

@@ -1,0 +1,81 @@
+"""Brokers of our own: they survive what brokers must survive, and never their owner."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from mes.bus import Record, partition_of
+from mes.bus.kafka import Connection, KafkaBus
+from mes.bus.kafka.cluster import TopicShape
+from mes.embedded.kafka import QUICK, KafkaCluster
+
+pytestmark = pytest.mark.usefixtures("can_run_kafka")
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[KafkaCluster]:
+    made = KafkaCluster(tmp_path / "kafka", settings=QUICK)
+    made.start()
+    yield made
+    made.stop(kill=True)
+
+
+async def test_a_killed_broker_loses_and_doubles_nothing(cluster: KafkaCluster) -> None:
+    bus = KafkaBus(Connection(cluster.bootstrap))
+    await bus.start()
+    try:
+        await bus.create_topics(["t"])
+
+        async def restart() -> None:
+            await asyncio.to_thread(cluster.kill_broker, 1)
+            await asyncio.to_thread(cluster.start_broker, 1)
+
+        restarting = asyncio.create_task(restart())
+        sent = 0
+        while not restarting.done() or sent < 300:
+            await bus.append([Record("t", f"k{n % 7}", str(sent + n).encode(), {}) for n in range(50)])
+            sent += 50
+        await restarting
+        found = await bus.read("t", limit=sent + 1000)
+        assert sorted(int(each.value) for each in found) == list(range(sent))
+        for key in range(7):
+            values = [int(each.value) for each in found if each.key == f"k{key}"]
+            assert values == sorted(values)
+    finally:
+        await bus.close()
+
+
+async def test_data_outlives_a_clean_stop(tmp_path: Path) -> None:
+    cluster = KafkaCluster(tmp_path / "kafka", settings=QUICK)
+    for round_ in range(2):
+        cluster.start()
+        try:
+            bus = KafkaBus(Connection(cluster.bootstrap), shape=TopicShape(2))
+            await bus.start()
+            await bus.append([Record("t", "k", str(round_).encode(), {})])
+            assert [each.value for each in await bus.read("t")] == [b"0", b"1"][: round_ + 1]
+            assert (await bus.read("t"))[0].partition == partition_of("k", 2)
+            await bus.close()
+        finally:
+            cluster.stop()
+
+
+def test_a_killed_owner_leaves_no_broker_behind(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from mes.embedded.kafka import KafkaCluster\n"
+        "cluster = KafkaCluster(Path(sys.argv[1])); cluster.start()\n"
+        "print(cluster.pid(1), flush=True); sys.stdin.read()"
+    )
+    words = [sys.executable, "-c", program, str(tmp_path / "kafka")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        broker = psutil.Process(int(owner.stdout.readline()))
+        assert broker.is_running()
+        owner.kill()
+    broker.wait(timeout=40)
