@@ -22,7 +22,7 @@ from mes.config import Settings
 from mes.context import Context
 from mes.db import Database
 from mes.ids import new_id, site_id
-from mes.inbox import ConsumerLoop, topics_of
+from mes.inbox import ConsumerLoop, dead_letters_of, topics_of
 from mes.service import Service, Task
 from mes.shared_settings import SharedSettings
 
@@ -142,7 +142,7 @@ class ServiceRuntime:
             tries=self.settings.consumer_tries,
             batch=self.settings.consumer_batch,
             inbox_enabled=self.settings.inbox_enabled,
-            dlq_topic=f"{self.settings.topic_prefix}.{self.service.name}.dlq.v1",
+            dlq_topic=dead_letters_of(self.service.name, self.settings.topic_prefix),
         )
         while True:
             try:
@@ -222,6 +222,18 @@ def open_bus(settings: Settings) -> Bus:
     from mes.bus.postgres import PostgresBus
 
     return PostgresBus(settings.log_dsn, partitions=settings.partitions)
+
+
+async def make_topics(settings: Settings, services: Sequence[Service]) -> None:
+    """Make the topics of these services that are missing, those of dead letters too."""
+    topics = topics_of([service.name for service in services], settings.topic_prefix)
+    topics += [dead_letters_of(service.name, settings.topic_prefix) for service in services if service.listens_to]
+    bus = open_bus(settings)
+    try:
+        await bus.start()
+        await bus.create_topics(topics)
+    finally:
+        await bus.close()
 
 
 class Runtime:
