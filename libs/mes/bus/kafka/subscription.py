@@ -10,7 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    IllegalStateError,
+    KafkaError,
+    UnknownMemberIdError,
+)
 from aiokafka.structs import OffsetAndMetadata
 
 from mes.bus import Batch, Fenced, Offsets, Place, Received
@@ -145,7 +151,7 @@ class KafkaSubscription:
             except (KafkaError, TimeoutError) as error:
                 # Whether it was committed or not: reading from the committed offsets is right for both.
                 cause, lost = error, set(offsets)
-                if isinstance(error, CommitFailedError):
+                if isinstance(error, CommitFailedError | UnknownMemberIdError | IllegalGenerationError):
                     self._was_expelled()
         if lost:
             self.rewind(lost)
@@ -208,7 +214,8 @@ class KafkaSubscription:
             try:
                 async with asyncio.timeout(_JOIN_SECONDS):
                     await consumer.start()
-            except BaseException:
+            except BaseException as error:
+                log.warning("joining the group did not work", extra={"group": self._group, "error": repr(error)})
                 await self._leave()
                 raise
         return self._consumer
