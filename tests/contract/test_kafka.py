@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
 from mes.bus.kafka import KafkaBus, KafkaSubscription
 from mes.bus.kafka.cluster import TopicShape
 from mes.errors import Unavailable
@@ -75,9 +77,9 @@ async def test_two_processes_of_one_name_are_noticed(kafka_log: KafkaLog, topic:
     noticed = asyncio.Event()
     clients = [await kafka_log.connect(instance_id="mes-0", on_twin=noticed.set) for _ in range(2)]
     twins = [await client.subscribe(group, [topic]) for client in clients]
-    seen = Effects()
     async with asyncio.timeout(60):
         while not noticed.is_set():
             await clients[0].append(numbered(topic, keys=20, each=1))
             for twin in twins:
-                await step(twin, seen)
+                with contextlib.suppress(KafkaError):
+                    await step(twin, Effects())

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -31,8 +32,8 @@ _STOP_SECONDS = 5.0
 _LONG_POLL_SECONDS = 0.1
 _GRACE_SECONDS = 0.1
 _NO_GENERATION = -1
-# A member that stood still is expelled once.
-_EXPELLED_BY_A_TWIN = 5
+# A member that stood still is expelled once; one with a twin again and again.
+_EXPELLED_BY_A_TWIN, _WITHIN_SECONDS = 5, 60.0
 
 
 def end_process() -> None:
@@ -91,7 +92,7 @@ class KafkaSubscription:
         # Fetched in this generation; and where the position is to be set back.
         self._fetched: set[Place] = set()
         self._rewound: set[Place] = set()
-        self._expelled = 0
+        self._expelled: deque[float] = deque(maxlen=_EXPELLED_BY_A_TWIN)
 
     async def start(self) -> None:
         """Join the group."""
@@ -129,7 +130,10 @@ class KafkaSubscription:
                 found = await consumer.getmany(timeout_ms=int(wait * 1000), max_records=limit)
         except TimeoutError:
             return {}
-        except KafkaError:
+        except KafkaError as error:
+            if "UnknownError" in str(error):
+                # What aiokafka makes of FENCED_INSTANCE_ID.
+                self._was_expelled()
             # Some of aiokafka's errors are for ever (its coordination has ended): a new client has none of them.
             await self._leave()
             raise
@@ -147,7 +151,6 @@ class KafkaSubscription:
             try:
                 async with asyncio.timeout(_COMMIT_SECONDS):
                     await self._commit_once(mine)
-                self._expelled = 0
             except (KafkaError, TimeoutError) as error:
                 # Whether it was committed or not: reading from the committed offsets is right for both.
                 cause, lost = error, set(offsets)
@@ -158,9 +161,12 @@ class KafkaSubscription:
             raise Fenced(f"{self._group} lost {sorted(lost)}: {cause or 'shared out anew'}", lost) from cause
 
     def _was_expelled(self) -> None:
-        # Kafka does not fence two members of one instance id: each drives the other out, for ever.
-        self._expelled += 1
-        if self._instance_id and self._expelled == _EXPELLED_BY_A_TWIN:
+        # Kafka does not keep two processes of one instance id apart: each drives the other out, for ever.
+        now = asyncio.get_running_loop().time()
+        self._expelled.append(now)
+        often = len(self._expelled) == _EXPELLED_BY_A_TWIN and now - self._expelled[0] < _WITHIN_SECONDS
+        if self._instance_id and often:
+            self._expelled.clear()
             log.critical("another process has this MES_KAFKA_INSTANCE_ID", extra={"instance_id": self._instance_id})
             self._on_twin()
 
