@@ -226,4 +226,4 @@ def test_the_log_does_what_a_list_in_memory_does(kind: str, request: pytest.Fixt
         make_log = staticmethod(make)
         hostile = kind.startswith("hostile")
 
-    run_state_machine_as_test(Machine, settings=_SETTINGS)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Machine, settings=_SETTINGS)

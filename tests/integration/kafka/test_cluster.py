@@ -36,12 +36,12 @@ async def test_a_killed_broker_loses_and_doubles_nothing(cluster: KafkaCluster) 
             await asyncio.to_thread(cluster.kill_broker, 1)
             await asyncio.to_thread(cluster.start_broker, 1)
 
-        restarting = asyncio.create_task(restart())
-        sent = 0
-        while not restarting.done() or sent < 300:
-            await bus.append([Record("t", f"k{n % 7}", str(sent + n).encode(), {}) for n in range(50)])
-            sent += 50
-        await restarting
+        async with asyncio.TaskGroup() as tasks:
+            restarting = tasks.create_task(restart())
+            sent = 0
+            while not restarting.done() or sent < 300:
+                await bus.append([Record("t", f"k{n % 7}", str(sent + n).encode(), {}) for n in range(50)])
+                sent += 50
         found = await bus.read("t", limit=sent + 1000)
         assert sorted(int(each.value) for each in found) == list(range(sent))
         for key in range(7):

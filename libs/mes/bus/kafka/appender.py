@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from mes.bus import Record
 from mes.bus.kafka.connection import REQUEST_SECONDS, Connection
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 # Longer than a cluster of three needs to replace a broker.
 _APPEND_SECONDS = 30.0
 _STOP_SECONDS = 5.0
+_AGAIN_SECONDS = 0.2
 # What a relay sends at once should go in one request for each partition.
 _BATCH_BYTES = 512 * 1024
 
@@ -86,21 +87,29 @@ class Appender:
 
     async def _ready(self) -> AIOKafkaProducer:
         async with self._making:
-            if self._producer is None:
-                producer = AIOKafkaProducer(
-                    enable_idempotence=True,
-                    acks="all",
-                    max_batch_size=_BATCH_BYTES,
-                    request_timeout_ms=int(REQUEST_SECONDS * 1000),
-                    **self._connection.options(),
-                )
+            while self._producer is None:
                 try:
-                    await producer.start()
-                except BaseException:
-                    await _dispose(producer)
-                    raise
-                self._producer = producer
+                    self._producer = await self._started()
+                except KafkaConnectionError as error:
+                    # No broker at the moment; the append says how long that may last.
+                    log.warning("no broker to append to, trying again", extra={"error": repr(error)})
+                    await asyncio.sleep(_AGAIN_SECONDS)
             return self._producer
+
+    async def _started(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            enable_idempotence=True,
+            acks="all",
+            max_batch_size=_BATCH_BYTES,
+            request_timeout_ms=int(REQUEST_SECONDS * 1000),
+            **self._connection.options(),
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await _dispose(producer)
+            raise
+        return producer
 
     async def _replace(self, producer: AIOKafkaProducer) -> None:
         if self._producer is producer:

@@ -221,7 +221,8 @@ class KafkaSubscription:
                 async with asyncio.timeout(_JOIN_SECONDS):
                     await consumer.start()
             except BaseException as error:
-                log.warning("joining the group did not work", extra={"group": self._group, "error": repr(error)})
+                if isinstance(error, Exception):
+                    log.warning("joining the group did not work", extra={"group": self._group, "error": repr(error)})
                 await self._leave()
                 raise
         return self._consumer
