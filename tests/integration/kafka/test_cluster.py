@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from mes.bus import Record, partition_of
+from mes.bus import Fenced, Record, ends_of, partition_of
 from mes.bus.kafka import Connection, KafkaBus
 from mes.bus.kafka.cluster import TopicShape
 from mes.embedded.kafka import QUICK, KafkaCluster
@@ -49,6 +50,32 @@ async def test_a_killed_broker_loses_and_doubles_nothing(cluster: KafkaCluster) 
             assert values == sorted(values)
     finally:
         await bus.close()
+
+
+@pytest.mark.slow
+async def test_three_brokers_go_on_without_one(tmp_path: Path) -> None:
+    cluster = KafkaCluster(tmp_path / "kafka", brokers=3, settings=QUICK)
+    cluster.start()
+    bus = KafkaBus(Connection(cluster.bootstrap), shape=TopicShape(4, replication=3), session_seconds=6)
+    try:
+        await bus.start()
+        await bus.create_topics(["t"])
+        member = await bus.subscribe("g", ["t"])
+        for round_ in range(2):
+            if round_:
+                cluster.kill_broker(1)
+            await bus.append([Record("t", f"k{n % 7}", f"{round_}-{n}".encode(), {}) for n in range(100)])
+        seen: set[bytes] = set()
+        async with asyncio.timeout(60):
+            while (await bus.lag({"g": ["t"]}))["g"].behind:
+                batch = await member.fetch(limit=100, wait=0.5)
+                seen |= {each.value for records in batch.values() for each in records}
+                with contextlib.suppress(Fenced):
+                    await member.commit(ends_of(batch))
+        assert seen == {f"{round_}-{n}".encode() for round_ in range(2) for n in range(100)}
+    finally:
+        await bus.close()
+        cluster.stop(kill=True)
 
 
 async def test_data_outlives_a_clean_stop(tmp_path: Path) -> None:
