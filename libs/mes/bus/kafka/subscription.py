@@ -112,8 +112,10 @@ class KafkaSubscription:
         self._fetched.clear()
 
     def owned(self) -> Iterable[Place]:
-        """The partitions this member has."""
-        return () if self._consumer is None else tuple((each.topic, each.partition) for each in self._assigned())
+        """The partitions this member has; none while the group shares out."""
+        if self._generation == _NO_GENERATION:
+            return ()
+        return tuple((each.topic, each.partition) for each in self._assigned())
 
     def _assigned(self) -> set[TopicPartition]:
         found: set[TopicPartition] = self._consumer.assignment()
