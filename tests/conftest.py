@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings as hypothesis_settings
 from mes.embedded import EmbeddedServer
+from mes.embedded.java import KAFKA_VERSION, cache_folder, missing
+from mes.embedded.kafka import QUICK, KafkaCluster
+from mes.i18n import t
 from mes.migrate import Target
 from mes.testing import TestDatabases, test_server
 
@@ -47,6 +50,29 @@ async def databases(_server_databases: TestDatabases) -> AsyncIterator[TestDatab
     `await databases.settings(["order", "quality"])` the settings of a whole installation, `.empty()` no schema."""
     yield _server_databases
     await _server_databases.drop()
+
+
+@pytest.fixture(scope="session")
+def can_run_kafka() -> None:
+    """Skips where brokers of our own cannot be run, fails in CI."""
+    if lack := missing():
+        reason = t(lack, "en", version=KAFKA_VERSION, folder=str(cache_folder()))
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Addresses of a Kafka: of the one that MES_TEST_KAFKA names, or of a broker of this test run."""
+    if named := os.environ.get("MES_TEST_KAFKA"):
+        yield named
+        return
+    request.getfixturevalue("can_run_kafka")
+    cluster = KafkaCluster(tmp_path_factory.mktemp("kafka"), settings=QUICK)
+    cluster.start()
+    yield cluster.bootstrap
+    cluster.stop(kill=True, remove=True)
 
 
 @pytest.fixture(scope="session")

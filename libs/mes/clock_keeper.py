@@ -14,8 +14,8 @@ from typing import Any
 
 import asyncpg
 
-from mes.bus.postgres import PostgresBus
 from mes.clock import BusinessClock, ClockState, resumed
+from mes.shared_settings import SharedSettings
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,8 @@ _KEEPER, _STARTING = 7110906, 7110907
 class ClockKeeper:
     """A process's part in the shared clock."""
 
-    def __init__(self, bus: PostgresBus, clock: BusinessClock) -> None:
-        self._bus = bus
+    def __init__(self, settings: SharedSettings, clock: BusinessClock) -> None:
+        self._settings = settings
         self._clock = clock
         self._connection: asyncpg.Connection[Any] | None = None
         self.is_keeper = False
@@ -39,9 +39,9 @@ class ClockKeeper:
         connection = await self._connected()
         await connection.execute("SELECT pg_advisory_lock($1)", _STARTING)
         try:
-            saved = await self._bus.setting(STATE)
+            saved = await self._settings.get(STATE)
             if await self._take_over() or saved is None:
-                await self.set(resumed(saved, await self._bus.setting(USED), factor=factor, start=start))
+                await self.set(resumed(saved, await self._settings.get(USED), factor=factor, start=start))
             else:
                 self._clock.set(ClockState(**saved))
         finally:
@@ -49,8 +49,8 @@ class ClockKeeper:
 
     async def set(self, state: ClockState) -> None:
         """Let the clocks of all processes follow a new state: of this one at once, of others within a second."""
-        await self._bus.save_setting(USED, BusinessClock(state).ahead(_AHEAD_S).business)
-        await self._bus.save_setting(STATE, state.as_json())
+        await self._settings.save(USED, BusinessClock(state).ahead(_AHEAD_S).business)
+        await self._settings.save(STATE, state.as_json())
         self._clock.set(state)
 
     async def run(self) -> None:
@@ -64,18 +64,18 @@ class ClockKeeper:
 
     async def look(self) -> None:
         """One round of `run`."""
-        saved = await self._bus.setting(STATE)
+        saved = await self._settings.get(STATE)
         if saved is not None and saved != self._clock.state.as_json():
             self._clock.set(ClockState(**saved))
         await self._connected()
         if self.is_keeper or await self._take_over():
-            await self._bus.save_setting(USED, self._clock.ahead(_AHEAD_S).business)
+            await self._settings.save(USED, self._clock.ahead(_AHEAD_S).business)
 
     async def stop(self) -> None:
         """Leave the clock to the others; alone, say exactly how far time was used."""
         try:
             if self.is_keeper:
-                await self._bus.save_setting(USED, self._clock.ahead(0).business)
+                await self._settings.save(USED, self._clock.ahead(0).business)
         finally:
             self.is_keeper = False
             if self._connection is not None:
@@ -84,7 +84,7 @@ class ClockKeeper:
     async def _connected(self) -> asyncpg.Connection[Any]:
         if self._connection is None or self._connection.is_closed():
             self.is_keeper = False
-            self._connection = await self._bus.connect("mes-clock")
+            self._connection = await self._settings.connect("mes-clock")
         return self._connection
 
     async def _take_over(self) -> bool:

@@ -30,9 +30,29 @@ class Settings(BaseSettings):
     pool_size: int = Field(default=10, description="most connections of a service to its database")
 
     bus: Literal["postgres", "kafka"] = Field(default="postgres", description="what carries the events")
-    kafka_bootstrap: str = Field(default="127.0.0.1:9092", description="brokers, host:port,…")
     partitions: int = Field(default=4, description="partitions of a topic when it is made")
     topic_prefix: str = Field(default="mes", description="first part of every topic's name")
+
+    kafka_bootstrap: str = Field(default="127.0.0.1:9092", description="brokers, host:port,…")
+    kafka_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
+        default="plaintext", description="protocol of the brokers' listener; ssl with a certificate of ours is mTLS"
+    )
+    kafka_sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field(
+        default="SCRAM-SHA-512", description="how the user is authenticated"
+    )
+    kafka_username: str = Field(default="", description="user for SASL")
+    kafka_password: str = Field(default="", description="its password", repr=False)
+    kafka_ca_file: Path | None = Field(default=None, description="PEM of who signed the brokers' certificates")
+    kafka_cert_file: Path | None = Field(default=None, description="PEM of our own certificate, for mTLS")
+    kafka_key_file: Path | None = Field(default=None, description="PEM of its key, if it is not in the same file")
+    kafka_replication: int = Field(default=1, description="copies of a topic when it is made; 3 where there are 3")
+    kafka_retention_ms: int = Field(default=-1, description="how long a topic made by us keeps records; -1: for ever")
+    kafka_session_s: float = Field(default=10.0, description="after so long a silent member has lost its partitions")
+    kafka_instance_id: str = Field(
+        default="",
+        description="name of this process in its groups, unique and the same after a restart (a StatefulSet's pod); "
+        "empty: none, and a restart shares the partitions out anew",
+    )
 
     clock_factor: float = Field(default=1.0, description="business seconds per real second, for a new installation")
     clock_pinned: bool = Field(default=False, description="business time is real time, and nobody may change it")
@@ -47,3 +67,8 @@ class Settings(BaseSettings):
     def service_url(self, service: str) -> str:
         """Address of one service's database, for SQLAlchemy's asyncpg dialect."""
         return self.database_url.format(service=service, password=self.database_password)
+
+    @property
+    def log_dsn(self) -> str:
+        """Address of the database that all processes share, as libpq has it."""
+        return self.service_url("log").replace("postgresql+asyncpg://", "postgresql://")

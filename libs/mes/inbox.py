@@ -317,3 +317,8 @@ class ConsumerLoop:
 def topics_of(services: Iterable[str], prefix: str = "mes") -> list[str]:
     """The domain topics of the services named."""
     return [f"{prefix}.{service}.v1" for service in services]
+
+
+def dead_letters_of(service: str, prefix: str = "mes") -> str:
+    """The topic of copies of events that a service could not apply."""
+    return f"{prefix}.{service}.dlq.v1"

@@ -15,15 +15,16 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mes import metrics, outbox, retention
-from mes.bus.postgres import PostgresBus
+from mes.bus import Bus
 from mes.clock import BusinessClock, ClockState
 from mes.clock_keeper import ClockKeeper
 from mes.config import Settings
 from mes.context import Context
 from mes.db import Database
 from mes.ids import new_id, site_id
-from mes.inbox import ConsumerLoop, topics_of
+from mes.inbox import ConsumerLoop, dead_letters_of, topics_of
 from mes.service import Service, Task
+from mes.shared_settings import SharedSettings
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ async def ended(tasks: Collection[asyncio.Task[None]]) -> None:
 class ServiceRuntime:
     """A running service. Tasks get it; requests reach it as `request.app.state.service`."""
 
-    def __init__(self, service: Service, settings: Settings, clock: BusinessClock, bus: PostgresBus) -> None:
+    def __init__(self, service: Service, settings: Settings, clock: BusinessClock, bus: Bus) -> None:
         self.service = service
         self.settings = settings
         self.clock = clock
@@ -141,7 +142,7 @@ class ServiceRuntime:
             tries=self.settings.consumer_tries,
             batch=self.settings.consumer_batch,
             inbox_enabled=self.settings.inbox_enabled,
-            dlq_topic=f"{self.settings.topic_prefix}.{self.service.name}.dlq.v1",
+            dlq_topic=dead_letters_of(self.service.name, self.settings.topic_prefix),
         )
         while True:
             try:
@@ -212,15 +213,38 @@ class ServiceRuntime:
             return int((await session.execute(text("SELECT count(*) FROM outbox WHERE sent_at IS NULL"))).scalar_one())
 
 
+def open_bus(settings: Settings) -> Bus:
+    """The event log that the settings name, not started yet. What only the other one needs is not imported."""
+    if settings.bus == "kafka":
+        from mes.bus.kafka import KafkaBus
+
+        return KafkaBus.of(settings)
+    from mes.bus.postgres import PostgresBus
+
+    return PostgresBus(settings.log_dsn, partitions=settings.partitions)
+
+
+async def make_topics(settings: Settings, services: Sequence[Service]) -> None:
+    """Make the topics of these services that are missing, those of dead letters too."""
+    topics = topics_of([service.name for service in services], settings.topic_prefix)
+    topics += [dead_letters_of(service.name, settings.topic_prefix) for service in services if service.listens_to]
+    bus = open_bus(settings)
+    try:
+        await bus.start()
+        await bus.create_topics(topics)
+    finally:
+        await bus.close()
+
+
 class Runtime:
     """All services of this process, the log they share, and the business clock."""
 
     def __init__(self, settings: Settings, services: Sequence[Service]) -> None:
         self.settings = settings
         self.clock = BusinessClock()
-        log_dsn = settings.service_url("log").replace("postgresql+asyncpg://", "postgresql://")
-        self.bus = PostgresBus(log_dsn, partitions=settings.partitions)
-        self._keeper = ClockKeeper(self.bus, self.clock)
+        self.bus = open_bus(settings)
+        self._shared = SharedSettings(settings.log_dsn)
+        self._keeper = ClockKeeper(self._shared, self.clock)
         self._definitions = list(services)
         self.services: dict[str, ServiceRuntime] = {}
         self._clock_task: asyncio.Task[None] | None = None
@@ -228,8 +252,9 @@ class Runtime:
 
     async def start(self) -> None:
         """Connect and start everything. On any error what was started is stopped again."""
-        await self.bus.start()
         try:
+            await self._shared.start()
+            await self.bus.start()
             start = datetime.fromisoformat(self.settings.clock_start) if self.settings.clock_start else None
             await self._keeper.start(factor=self.settings.clock_factor, start=start)
             self._clock_task = asyncio.create_task(self._keeper.run(), name="clock")
@@ -252,6 +277,7 @@ class Runtime:
             self._clock_task = None
         with contextlib.suppress(Exception):
             await self._keeper.stop()
+        await self._shared.close()
         await self.bus.close()
 
     async def set_clock(self, state: ClockState) -> None:

@@ -101,7 +101,7 @@ def _settings(home: Path | None = None, port: int | None = None, host: str | Non
     level = "WARNING" if sys.stderr.isatty() and "log_level" not in settings.model_fields_set else settings.log_level
     mes_logging.configure(level, form)
     # A line per request of ours would be most of the log.
-    for chatty in ("httpx", "alembic.runtime.migration"):
+    for chatty in ("httpx", "alembic.runtime.migration", "aiokafka"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     return settings
 

@@ -20,7 +20,7 @@ from mes.embedded import EmbeddedServer, HomeLock, look_at
 from mes.errors import Unavailable
 from mes.front import root_app
 from mes.migrate import Target, pending, upgrade
-from mes.runtime import Runtime
+from mes.runtime import Runtime, make_topics
 from mes.service import Service
 
 from services.cli.installation import announce, home_of, require_free_port, running_address, withdraw
@@ -57,7 +57,7 @@ def database(settings: Settings, *, join: bool = True) -> Iterator[Settings]:
 
 
 async def migrate(settings: Settings, services: Sequence[Service]) -> int:
-    """Bring the databases of the services up to date; how many revisions were applied."""
+    """Bring the databases of the services up to date, and make their topics; how many revisions were applied."""
     applied = 0
     for service in services:
         target, url = Target(service.name, service.metadata), settings.service_url(service.name)
@@ -65,6 +65,7 @@ async def migrate(settings: Settings, services: Sequence[Service]) -> int:
             await upgrade(target, url)
             log.info("migrated", extra={"service": service.name, "revisions": missing})
             applied += len(missing)
+    await make_topics(settings, services)
     return applied
 
 

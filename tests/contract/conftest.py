@@ -1,63 +1,31 @@
-"""The logs that the contract is held against: each made empty for one test, reached by as many clients as it likes."""
+"""What every test of the contract gets: a log of each kind, and names that no other test uses."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from uuid import uuid4
 
-import asyncpg
 import pytest
-from mes.bus import Bus, Subscription
-from mes.bus.postgres import PostgresBus, PostgresSubscription
+from mes.bus import Bus
 from mes.testing import TestDatabases
 
-PARTITIONS = 4
+from tests.contract.logs import HostileLog, KafkaLog, Log, PostgresLog
+
+# A failed run of a hostile log is repeated with its seed.
+SEED = int(os.environ.get("MES_TEST_SEED", "1"))
 
 
-class Log(Protocol):
-    """One empty log. Every `connect` is a client as another process would be one."""
-
-    async def connect(self) -> Bus: ...
-
-    async def cut_off(self, member: Subscription) -> None:
-        """Let the log believe that this member is gone, without the member noticing."""
-
-    async def close(self) -> None: ...
-
-
-class PostgresLog:
-    """The log in PostgreSQL."""
-
-    def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
-        self._clients: list[PostgresBus] = []
-
-    async def connect(self) -> PostgresBus:
-        bus = PostgresBus(self._dsn, partitions=PARTITIONS)
-        await bus.start()
-        self._clients.append(bus)
-        return bus
-
-    async def cut_off(self, member: Subscription) -> None:
-        assert isinstance(member, PostgresSubscription)
-        assert member._member is not None
-        pid = member._member.get_server_pid()
-        admin: asyncpg.Connection[Any] = await asyncpg.connect(self._dsn)
-        try:
-            assert await admin.fetchval("SELECT pg_terminate_backend($1, 5000)", pid)
-        finally:
-            await admin.close()
-
-    async def close(self) -> None:
-        for bus in self._clients:
-            await bus.close()
-
-
-@pytest.fixture(params=["postgres"])
+@pytest.fixture(params=["postgres", "kafka", "hostile-postgres", "hostile-kafka"])
 async def log(request: pytest.FixtureRequest, databases: TestDatabases) -> AsyncIterator[Log]:
     """An empty log of each kind."""
-    address = await databases.empty("log")
-    made = PostgresLog(address.replace("postgresql+asyncpg", "postgresql"))
+    made: Log
+    if request.param.endswith("kafka"):
+        made = KafkaLog(request.getfixturevalue("kafka"))
+    else:
+        made = PostgresLog((await databases.empty("log")).replace("postgresql+asyncpg", "postgresql"))
+    if request.param.startswith("hostile"):
+        made = HostileLog(made, SEED)
     yield made
     await made.close()
 
@@ -66,3 +34,13 @@ async def log(request: pytest.FixtureRequest, databases: TestDatabases) -> Async
 async def bus(log: Log) -> Bus:
     """A client of the log."""
     return await log.connect()
+
+
+@pytest.fixture
+def topic() -> str:
+    return f"mes.test-{uuid4().hex[:8]}.v1"
+
+
+@pytest.fixture
+def group() -> str:
+    return f"mes.test-{uuid4().hex[:8]}"

@@ -10,15 +10,16 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 from google.protobuf.message import Message
-from mes.bus import Received
-from mes.bus.postgres import PostgresBus
+from mes.bus import Bus, Received
 from mes.config import Settings
 from mes.embedded.server import free_port
 from mes.events.v1 import equipment_pb2, order_pb2, quality_pb2, scheduling_pb2
+from mes.runtime import open_bus
 from mes.testing import TestDatabases
 
 from services.cli.client import do_import, preview, read_import
@@ -37,14 +38,15 @@ MESSAGES: dict[str, type[Message]] = {
 class Log:
     """The event log, read beside the product."""
 
-    def __init__(self, bus: PostgresBus) -> None:
+    def __init__(self, bus: Bus, prefix: str) -> None:
         self.bus = bus
+        self.prefix = prefix
 
     async def all(self) -> list[tuple[Received, Any]]:
         """Every record of every service, with its message."""
         found = []
         for service in SERVICES:
-            for record in await self.bus.read(f"mes.{service}.v1", limit=100_000):
+            for record in await self.bus.read(f"{self.prefix}.{service}.v1", limit=100_000):
                 found.append((record, MESSAGES[record.headers["ce_type"]].FromString(record.value)))
         return found
 
@@ -53,9 +55,16 @@ class Log:
         return [message for _, message in await self.all() if isinstance(message, kind)]
 
 
-@pytest.fixture
-async def settings(databases: TestDatabases) -> Settings:
-    return await databases.settings(list(SERVICES), port=free_port(), clock_start=EPOCH.isoformat())
+@pytest.fixture(params=["postgres", "kafka"])
+async def settings(request: pytest.FixtureRequest, databases: TestDatabases) -> Settings:
+    """An installation of each shape."""
+    found = await databases.settings(list(SERVICES), port=free_port(), clock_start=EPOCH.isoformat())
+    if request.param == "postgres":
+        return found
+    # A broker keeps the topics of other tests.
+    prefix = f"mes-{uuid4().hex[:8]}"
+    changes = {"bus": "kafka", "kafka_bootstrap": request.getfixturevalue("kafka"), "topic_prefix": prefix}
+    return found.model_copy(update=changes)
 
 
 @pytest.fixture
@@ -71,9 +80,9 @@ async def person(settings: Settings) -> AsyncIterator[Person]:
 
 @pytest.fixture
 async def log(settings: Settings) -> AsyncIterator[Log]:
-    bus = PostgresBus(settings.service_url("log").replace("postgresql+asyncpg://", "postgresql://"))
+    bus = open_bus(settings)
     await bus.start()
-    yield Log(bus)
+    yield Log(bus, settings.topic_prefix)
     await bus.close()
 
 

@@ -1,7 +1,7 @@
 """The port to the event log: what a service needs of Kafka, and no more.
 
-Two implementations: `mes.bus.postgres` (tables in the PostgreSQL server) and Kafka. Records of one key keep their
-order; delivery is at least once; offsets of a partition grow but may have gaps.
+Two implementations: `mes.bus.postgres` (tables in the PostgreSQL server) and `mes.bus.kafka`. Records of one key keep
+their order; delivery is at least once; offsets of a partition grow but may have gaps.
 """
 
 from __future__ import annotations
@@ -80,6 +80,9 @@ class Lag:
 
 class Bus(Protocol):
     """The event log."""
+
+    async def start(self) -> None:
+        """Connect; the other methods work only afterwards."""
 
     async def append(self, records: Sequence[Record]) -> None:
         """Append durably, in order; returns when it is safe. On an error or timeout the outcome is unknown."""

@@ -31,7 +31,6 @@ CREATE TABLE IF NOT EXISTS record (
 CREATE TABLE IF NOT EXISTS group_offset (
     "group" text NOT NULL, topic text NOT NULL, partition int NOT NULL, "offset" bigint NOT NULL DEFAULT 0,
     epoch bigint NOT NULL DEFAULT 0, PRIMARY KEY ("group", topic, partition));
-CREATE TABLE IF NOT EXISTS setting (name text PRIMARY KEY, value jsonb NOT NULL);
 """
 
 # Locks are taken in one order, so two appenders cannot deadlock. One statement is one round trip, and a transaction.
@@ -252,19 +251,6 @@ class PostgresBus:
         starts = [after(number) if after else 0 for number in numbers]
         rows = await self.pool.fetch(_FETCH, [topic] * len(starts), list(numbers), starts, limit)
         return [_received(row) for row in rows]
-
-    async def setting(self, name: str) -> Any:
-        """A small value shared by all processes (the business clock); None when it was never set."""
-        value = await self.pool.fetchval("SELECT value FROM setting WHERE name = $1", name)
-        return None if value is None else json.loads(value)
-
-    async def save_setting(self, name: str, value: Any) -> None:
-        """Store a shared value."""
-        await self.pool.execute(
-            "INSERT INTO setting VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            name,
-            json.dumps(value),
-        )
 
 
 def _received(row: Any) -> Received:

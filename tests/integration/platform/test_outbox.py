@@ -122,7 +122,7 @@ async def test_a_relay_that_dies_before_it_marks_sends_again_and_the_inbox_skips
         task.cancel()
     await asyncio.gather(*running._tasks, return_exceptions=True)
     await alone.tell(key, key)
-    dying = _DiesAfterSending(running.bus._dsn)
+    dying = _DiesAfterSending(running.settings.log_dsn)
     await dying.start()
     await _relayed_by_one_that_dies(running, dying)
     await dying.close()

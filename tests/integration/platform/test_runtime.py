@@ -12,6 +12,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from mes import outbox, runtime
+from mes.bus.postgres import PostgresBus
 from mes.clock import BusinessClock, ClockState, resumed
 from mes.events.v1 import order_pb2
 from mes.front import root_app
@@ -47,6 +48,7 @@ async def test_a_cancellation_that_comes_with_a_wake_is_not_lost(house: House) -
     fetching = asyncio.create_task(member.fetch(limit=1, wait=30))
     sleeping = asyncio.create_task(clock.sleep(timedelta(hours=1)))
     await eventually(lambda: _waits(fetching) and _waits(sleeping))
+    assert isinstance(house.runtime.bus, PostgresBus)
     house.runtime.bus.wake()
     clock.set(ClockState(1.0, 0.0, 1.0, "stepped"))
     for task in (fetching, sleeping):

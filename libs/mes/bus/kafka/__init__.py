@@ -1,0 +1,7 @@
+"""The event log on Apache Kafka 4, by aiokafka."""
+
+from mes.bus.kafka.bus import KafkaBus
+from mes.bus.kafka.connection import Connection
+from mes.bus.kafka.subscription import KafkaSubscription
+
+__all__ = ["Connection", "KafkaBus", "KafkaSubscription"]
