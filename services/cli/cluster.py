@@ -59,6 +59,7 @@ class Child:
 
     def start(self) -> None:
         """Start it (again)."""
+        self._let_go()
         words = [sys.executable, "-m", "services", "serve", self.service]
         words += ["--port", str(self.port), "--host", "127.0.0.1", "--end-with-input"]
         with self.log_file.open("ab") as output:
@@ -95,8 +96,13 @@ class Child:
         except subprocess.TimeoutExpired:
             process.kill()
             await asyncio.to_thread(process.wait)
-        if process.stdin:
-            process.stdin.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close our end of the input of a process that has ended."""
+        if self._process and self._process.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
 
     async def ready(self) -> None:
         """Wait until it answers. Raises Unavailable with its last words."""

@@ -67,7 +67,7 @@ async def at_rest(http: httpx.AsyncClient) -> None:
 async def test_what_dies_is_started_again_and_nothing_is_lost(
     http: httpx.AsyncClient, cluster: Cluster, tmp_path: Path
 ) -> None:
-    await do_import(http, read_import(workbook(tmp_path / "shop.xlsx")))
+    await do_import(http, read_import(workbook(tmp_path)))
     await at_rest(http)
     before = {order["no"] for order in (await http.get("/order/orders")).json()}
     made: list[str] = []
