@@ -4,10 +4,10 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PORT ?= 8080
 
-.PHONY: help setup run test check build bench faults proto lock clean
+.PHONY: help setup run run-cluster test check build bench faults proto lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.ready ## make .venv from the locked requirements
 
@@ -16,6 +16,9 @@ setup: .venv/.ready ## make .venv from the locked requirements
 
 run: setup ## start everything with the sample workshop (SAMPLE=none: empty; PORT=8080; MES_HOME=folder)
 	@$(BIN)/mes run $(if $(SAMPLE),--sample $(SAMPLE)) --port $(PORT)
+
+run-cluster: setup ## the same with every service in its own process, on Apache Kafka (KAFKA=no: without; REPLICAS=2)
+	@$(BIN)/mes cluster $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(filter no,$(KAFKA)),--no-kafka) --replicas $(or $(REPLICAS),1) --port $(PORT)
 
 test: setup ## run all tests
 	@$(BIN)/python -m pytest tests

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any
@@ -60,7 +60,10 @@ class Idle(BaseModel):
     """Whether every event has had all its effects."""
 
     idle: bool
-    reasons: list[str] = []
+    reasons: list[str] = Field(default=[], description="what still moves", examples=[[]])
+    ends: dict[str, int] = Field(
+        default={}, description="where the log ended for each group of this process", examples=[{"mes.order": 1250}]
+    )
 
 
 def root_app(runtime: Runtime, *, manage: bool = True) -> FastAPI:
@@ -101,14 +104,16 @@ def _redirect(target: str) -> Any:
     return redirect
 
 
-def _add_clock_routes(app: FastAPI, runtime: Runtime) -> None:
-    def clock() -> Clock:
-        state = runtime.clock.state
-        return Clock(now=runtime.clock.now(), factor=state.factor, mode=state.mode)
+def clock_of(runtime: Runtime) -> Clock:
+    """How the clock of this process stands."""
+    state = runtime.clock.state
+    return Clock(now=runtime.clock.now(), factor=state.factor, mode=state.mode)
 
+
+def _add_clock_routes(app: FastAPI, runtime: Runtime) -> None:
     @app.get("/clock", summary="Business time")
     async def get_clock() -> Clock:
-        return clock()
+        return clock_of(runtime)
 
     @app.put("/clock", summary="Change how business time runs")
     async def put_clock(change: ClockChange) -> Clock:
@@ -119,24 +124,24 @@ def _add_clock_routes(app: FastAPI, runtime: Runtime) -> None:
         if change.mode == "stepped":
             state = type(state)(state.business, state.real, change.factor, "stepped")
         await runtime.set_clock(state)
-        return clock()
+        return clock_of(runtime)
 
     @app.post("/clock/advance", summary="Set a stepped clock forward")
     async def advance(step: Advance) -> Advanced:
         if runtime.clock.state.mode != "stepped":
             raise Conflict("clock.not_stepped")
-        if step.settle and (reasons := await runtime.wait_idle(step.settle)):
-            raise Conflict("clock.busy", reasons="; ".join(reasons))
+        if step.settle and not (seen := await runtime.settle(step.settle)).idle:
+            raise Conflict("clock.busy", reasons="; ".join(seen.reasons))
         await runtime.set_clock(runtime.clock.advanced(step.to))
-        idle = not await runtime.wait_idle(step.settle) if step.settle else None
-        return Advanced(**clock().model_dump(), idle=idle)
+        idle = (await runtime.settle(step.settle)).idle if step.settle else None
+        return Advanced(**clock_of(runtime).model_dump(), idle=idle)
 
 
 def _add_platform_routes(app: FastAPI, runtime: Runtime) -> None:
     @app.get("/idle", summary="Whether every event has had all its effects")
     async def idle(wait: Annotated[float, Query(ge=0, le=60, description="seconds to wait for it")] = 0) -> Idle:
-        reasons = await runtime.wait_idle(wait)
-        return Idle(idle=not reasons, reasons=reasons)
+        seen = await runtime.settle(wait)
+        return Idle(idle=seen.idle, reasons=seen.reasons, ends=dict(seen.ends))
 
     @app.get("/healthz", summary="The process answers", include_in_schema=False)
     async def healthz() -> Response:
@@ -166,10 +171,13 @@ def _add_platform_routes(app: FastAPI, runtime: Runtime) -> None:
 
     @app.get("/", summary="What is where", include_in_schema=False)
     async def front(request: Request) -> HTMLResponse:
-        return HTMLResponse(_front_page(runtime, language_of(request)))
+        zone = ZoneInfo(runtime.settings.time_zone)
+        return HTMLResponse(front_page(list(runtime.services), clock_of(runtime), zone, language_of(request)))
 
 
-def _front_page(runtime: Runtime, language: str) -> str:
+def front_page(services: Sequence[str], clock: Clock, zone: ZoneInfo, language: str) -> str:
+    """The page that says what is where."""
+
     def say(code: str, **params: Any) -> str:
         return html.escape(t(code, language, **params))
 
@@ -178,7 +186,7 @@ def _front_page(runtime: Runtime, language: str) -> str:
         f'<td><a href="/{name}/docs">{say("front.docs")}</a></td>'
         f'<td><a href="/{name}/reference">{say("front.reference")}</a></td>'
         f'<td><a href="/{name}/openapi.json">OpenAPI</a></td></tr>'
-        for name in runtime.services
+        for name in services
     )
     links = "".join(
         f'<li><a href="{path}">{say(code)}</a></li>'
@@ -191,7 +199,7 @@ def _front_page(runtime: Runtime, language: str) -> str:
         )
     )
     other = next(each for each in LANGUAGES if each != language)
-    now = runtime.clock.now().astimezone(ZoneInfo(runtime.settings.time_zone)).strftime("%Y-%m-%d %H:%M")
+    now = clock.now.astimezone(zone).strftime("%Y-%m-%d %H:%M")
     return f"""<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>{say("front.title")}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>body{{font:16px/1.5 "Noto Sans SC","PingFang SC","Microsoft YaHei",system-ui,sans-serif;max-width:46rem;
@@ -199,5 +207,5 @@ margin:2rem auto;padding:0 1rem;color:#222;background:#fafafa}}
 table{{border-collapse:collapse;width:100%;background:#fff}}
 td{{border:1px solid #ddd;padding:.6rem}}a{{color:#1F5FA8}}small{{color:#555}}</style></head><body>
 <p style="float:right"><a href="/?lang={other}">{say("front.other_language")}</a></p>
-<h1>{say("front.title")}</h1><p>{say("front.clock", now=now, factor=f"{runtime.clock.state.factor:g}")}</p>
+<h1>{say("front.title")}</h1><p>{say("front.clock", now=now, factor=f"{clock.factor:g}")}</p>
 <h2>{say("front.start")}</h2><ul>{links}</ul><h2>{say("front.services")}</h2><table>{rows}</table></body></html>"""

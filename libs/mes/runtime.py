@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -236,6 +237,23 @@ async def make_topics(settings: Settings, services: Sequence[Service]) -> None:
         await bus.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Idleness:
+    """What still moves, in words, and where the log ended for each group when that was seen.
+
+    Processes that each were idle twice, with the same ends, were all idle at the moment between: whatever one of them
+    could still have set off would have been a record that another one had to read.
+    """
+
+    reasons: list[str]
+    ends: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing moves."""
+        return not self.reasons
+
+
 class Runtime:
     """All services of this process, the log they share, and the business clock."""
 
@@ -284,8 +302,8 @@ class Runtime:
         """Let every process follow a new clock state."""
         await self._keeper.set(state)
 
-    async def not_idle(self) -> list[str]:
-        """What still moves on its own: empty when every event has had all its effects and no service works.
+    async def look(self) -> Idleness:
+        """Whether every event has had all its effects and no service works.
 
         Nothing can hide between the looks: no record was appended from the first to the last, no group was behind at
         the first (so no handler was at work), and no outbox row waited in between.
@@ -294,7 +312,7 @@ class Runtime:
         before = await self.bus.lag(groups)
         reasons = [f"{group}: {lag.behind} records behind" for group, lag in before.items() if lag.behind]
         if reasons:
-            return reasons
+            return Idleness(reasons)
         # Work first: what it committed before it ended is then seen as an unsent row or as a new record.
         for name, running in self.services.items():
             if running.service.busy and (doing := await running.service.busy(running)):
@@ -303,12 +321,21 @@ class Runtime:
             if unsent := await running.unsent():
                 reasons.append(f"{name}: {unsent} events unsent")
         if reasons:
-            return reasons
+            return Idleness(reasons)
         after = await self.bus.lag(groups)
-        return [] if after == before else ["events arrived"]
+        ends = {group: lag.end for group, lag in after.items()}
+        return Idleness([] if after == before else ["events arrived"], ends)
+
+    async def not_idle(self) -> list[str]:
+        """What still moves on its own; empty when nothing does."""
+        return (await self.look()).reasons
 
     async def wait_idle(self, at_most: float) -> list[str]:
         """Wait until idle, at most so many seconds; what is left to do when the time is over."""
+        return (await self.settle(at_most)).reasons
+
+    async def settle(self, at_most: float) -> Idleness:
+        """Wait until idle, at most so many seconds; what was seen last."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + at_most
         pause = _GLANCE_S
@@ -317,8 +344,8 @@ class Runtime:
             while any(each.visibly_at_work for each in self.services.values()) and loop.time() < deadline:
                 await asyncio.sleep(_GLANCE_S)
                 pause = _GLANCE_S
-            reasons = await self.not_idle()
-            if not reasons or loop.time() >= deadline:
-                return reasons
+            seen = await self.look()
+            if seen.idle or loop.time() >= deadline:
+                return seen
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 0.02)

@@ -27,7 +27,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from services.cli import client, terminal
 from services.cli.composition import load_services
 from services.cli.doctor import examine
-from services.cli.installation import SAMPLES, home_of, installation_of
+from services.cli.installation import SAMPLES, Installation, home_of, installation_of
 from services.cli.sample import begin, business_epoch, sample_settings
 from services.cli.serving import database, migrate, run_async, run_until_stopped
 from services.cli.terminal import out, plain_errors, say, text, working
@@ -106,13 +106,10 @@ def _settings(home: Path | None = None, port: int | None = None, host: str | Non
     return settings
 
 
-@_command("run")
-def run(
-    sample: Annotated[str | None, typer.Option(help=text("cli.help.sample"), envvar="SAMPLE")] = None,
-    port: Port = None,
-    host: Host = None,
-    home: Home = None,
-) -> None:
+def _sampled(
+    sample: str | None, home: Path | None, port: int | None, host: str | None
+) -> tuple[Settings, Path, Installation]:
+    """Settings for the sample wished or for the one that the home began with."""
     if sample is not None and sample not in SAMPLES:
         raise NotFound("cli.no_sample", name=sample, known=", ".join(SAMPLES))
     settings = _settings(home, port, host)
@@ -121,6 +118,17 @@ def run(
     if not installation.loaded and HomeLock(folder).is_free():
         installation.save(folder)
     settings = sample_settings(settings, installation)
+    return settings, folder, installation
+
+
+@_command("run")
+def run(
+    sample: Annotated[str | None, typer.Option(help=text("cli.help.sample"), envvar="SAMPLE")] = None,
+    port: Port = None,
+    host: Host = None,
+    home: Home = None,
+) -> None:
+    settings, folder, installation = _sampled(sample, home, port, host)
     run_until_stopped(settings, load_services(), lambda address: begin(address, folder, installation))
 
 
@@ -130,8 +138,28 @@ def serve(
     port: Port = None,
     host: Host = None,
     home: Home = None,
+    end_with_input: Annotated[bool, typer.Option("--end-with-input", hidden=True)] = False,
 ) -> None:
-    run_until_stopped(_settings(home, port, host), load_services(services), join=True)
+    settings = _settings(home, port, host)
+    run_until_stopped(settings, load_services(services), join=True, end_with_input=end_with_input)
+
+
+@_command("cluster")
+def cluster_command(
+    sample: Annotated[str | None, typer.Option(help=text("cli.help.sample"), envvar="SAMPLE")] = None,
+    kafka: Annotated[bool, typer.Option("--kafka/--no-kafka", help=text("cli.help.kafka"))] = True,
+    brokers: Annotated[int, typer.Option(help=text("cli.help.brokers"), min=1, max=3)] = 1,
+    replicas: Annotated[int, typer.Option(help=text("cli.help.replicas"), min=1, max=8)] = 1,
+    port: Port = None,
+    host: Host = None,
+    home: Home = None,
+) -> None:
+    settings, folder, installation = _sampled(sample, home, port, host)
+    cluster = import_module("services.cli.cluster")
+    cluster.run_cluster(
+        settings, load_services(), lambda address: begin(address, folder, installation),
+        replicas=replicas, kafka=kafka, brokers=brokers,
+    )  # fmt: skip
 
 
 @_command("migrate")

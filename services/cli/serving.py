@@ -8,13 +8,15 @@ import gc
 import logging
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
 import uvicorn
+from fastapi import FastAPI
 from mes.config import Settings
 from mes.embedded import EmbeddedServer, HomeLock, look_at
 from mes.errors import Unavailable
@@ -85,20 +87,29 @@ async def serving(settings: Settings, services: Sequence[Service]) -> AsyncItera
     # What is loaded now stays until the end: the collector need not look through it again and again.
     gc.collect()
     gc.freeze()
-    serve: asyncio.Task[None] | None = None
     try:
-        config = uvicorn.Config(
-            root_app(runtime, manage=False),
-            host=settings.host,
-            port=settings.port,
-            access_log=False,
-            log_config=None,
-            log_level="warning",
-            lifespan="on",
-            timeout_graceful_shutdown=10,
-        )
-        server = _Server(config)
-        serve = asyncio.create_task(server.serve(), name="http")
+        async with http_for(settings, root_app(runtime, manage=False)) as server:
+            yield server
+    finally:
+        await runtime.stop()
+
+
+@asynccontextmanager
+async def http_for(settings: Settings, app: FastAPI) -> AsyncIterator[uvicorn.Server]:
+    """HTTP for an application; after the block it is waited for until `should_exit` of the server was set."""
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        lifespan="on",
+        timeout_graceful_shutdown=10,
+    )
+    server = _Server(config)
+    serve = asyncio.create_task(server.serve(), name="http")
+    try:
         while not server.started:
             if serve.done():
                 await serve
@@ -107,10 +118,9 @@ async def serving(settings: Settings, services: Sequence[Service]) -> AsyncItera
         yield server
         await serve
     finally:
-        if serve and not serve.done():
+        if not serve.done():
             server.should_exit = True
             await asyncio.gather(serve, return_exceptions=True)
-        await runtime.stop()
 
 
 def address_of(settings: Settings) -> str:
@@ -120,30 +130,52 @@ def address_of(settings: Settings) -> str:
 
 
 def run_until_stopped(
-    settings: Settings, services: Sequence[Service], beside: Beside | None = None, *, join: bool = False
+    settings: Settings,
+    services: Sequence[Service],
+    beside: Beside | None = None,
+    *,
+    join: bool = False,
+    end_with_input: bool = False,
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM, then stop everything, the database last. join: see `database`."""
+    """Serve until Ctrl-C or SIGTERM, then stop everything, the database last. join: see `database`.
+
+    end_with_input: end also when the standard input does, as it does with the process that started us.
+    """
     require_free_port(settings.host, settings.port)
     home = home_of(settings)
     with database(settings, join=join) as reachable:
         # Other commands find the first instance of a home; a further one (`serve quality`) only joins its database.
         alone = not settings.database_url and running_address(home) is None
+
+        async def work() -> None:
+            with working("cli.migrating"):
+                await migrate(reachable, services)
+            house = serving(reachable, services)
+            await until_stopped(
+                house, address_of(reachable), beside, home if alone else None, end_with_input=end_with_input
+            )
+
         try:
-            run_async(_serve_until_stopped(reachable, services, beside, home if alone else None))
+            run_async(work())
         finally:
             withdraw(home)
     say("cli.stopped")
 
 
-async def _serve_until_stopped(
-    settings: Settings, services: Sequence[Service], beside: Beside | None, home: Path | None
+async def until_stopped(
+    house: AbstractAsyncContextManager[uvicorn.Server],
+    address: str,
+    beside: Beside | None,
+    home: Path | None,
+    *,
+    end_with_input: bool = False,
 ) -> None:
-    with working("cli.migrating"):
-        await migrate(settings, services)
+    """Open the house, announce it in its home if it has one, and keep it open until told to stop."""
     stop = asyncio.Event()
     with _signals(stop):
-        async with serving(settings, services) as server:
-            address = address_of(settings)
+        if end_with_input:
+            _stop_with_input(stop)
+        async with house as server:
             if home:
                 announce(home, address)
             work = asyncio.create_task(_beside(beside, address), name="beside")
@@ -158,6 +190,18 @@ async def _serve_until_stopped(
             server.should_exit = True
         if isinstance(ended[0], Exception):
             raise ended[0]
+
+
+def _stop_with_input(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def wait_for_end() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdin.buffer.read()
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=wait_for_end, name="input", daemon=True).start()
 
 
 async def _beside(beside: Beside | None, address: str) -> None:

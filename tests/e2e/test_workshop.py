@@ -23,6 +23,7 @@ from mes.runtime import open_bus
 from mes.testing import TestDatabases
 
 from services.cli.client import do_import, preview, read_import
+from services.cli.cluster import clustered
 from services.cli.composition import load_services
 from services.cli.serving import address_of, serving
 from tests.e2e.shop import EPOCH, Person, workbook
@@ -55,11 +56,17 @@ class Log:
         return [message for _, message in await self.all() if isinstance(message, kind)]
 
 
-@pytest.fixture(params=["postgres", "kafka"])
-async def settings(request: pytest.FixtureRequest, databases: TestDatabases) -> Settings:
+@pytest.fixture(params=["postgres", "kafka", "processes on kafka"])
+def shape(request: pytest.FixtureRequest) -> str:
+    """What carries the events, and whether each service has a process of its own."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def settings(shape: str, request: pytest.FixtureRequest, databases: TestDatabases, tmp_path: Path) -> Settings:
     """An installation of each shape."""
-    found = await databases.settings(list(SERVICES), port=free_port(), clock_start=EPOCH.isoformat())
-    if request.param == "postgres":
+    found = await databases.settings(list(SERVICES), port=free_port(), clock_start=EPOCH.isoformat(), home=tmp_path)
+    if shape == "postgres":
         return found
     # A broker keeps the topics of other tests.
     prefix = f"mes-{uuid4().hex[:8]}"
@@ -68,8 +75,10 @@ async def settings(request: pytest.FixtureRequest, databases: TestDatabases) -> 
 
 
 @pytest.fixture
-async def person(settings: Settings) -> AsyncIterator[Person]:
-    async with serving(settings, load_services()) as server:
+async def person(shape: str, settings: Settings) -> AsyncIterator[Person]:
+    services = load_services()
+    house = clustered(settings, services, 1) if "processes" in shape else serving(settings, services)
+    async with house as server:
         async with httpx.AsyncClient(base_url=address_of(settings), timeout=90) as http:
             (await http.put("/clock", json={"mode": "stepped"})).raise_for_status()
             someone = Person(http, EPOCH)
