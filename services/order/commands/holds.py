@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from mes.context import Context
@@ -203,16 +204,36 @@ async def release_in(session: AsyncSession, ctx: Context, work: Work, holds: lis
         events.publish_order(session, ctx, order, before, "resumed", note, work.holds)
     elif any(hold.job_id is None for hold in holds):
         events.publish_changed(session, ctx, order, ["holds"], note, work.holds)
+    free = [
+        job for job in work.jobs.values()
+        if job.state == "Held" and order.state != "Held" and not work.job_holds(job.id)
+    ]  # fmt: skip
+    # Looked up before any goes on: jobs that were made together go on together.
+    taken = {job.id: await _taken_by(session, ctx, job) for job in free}
     for job in work.jobs.values():
-        if job.state == "Held" and order.state != "Held" and not work.job_holds(job.id):
-            await _thaw(session, ctx, work, job, note)
+        if job.id in taken:
+            await _thaw(session, ctx, work, job, note, taken[job.id])
         elif any(hold.job_id == job.id for hold in holds):
             work.tell(job, job.state, "release", note)
 
 
-async def _thaw(session: AsyncSession, ctx: Context, work: Work, job: Job, note: str) -> None:
-    """A job goes back to where it was; one that was being worked on goes on with the same people and place."""
+async def _taken_by(session: AsyncSession, ctx: Context, job: Job) -> list[str]:
+    """Codes of other jobs that the machine of a held job is working on."""
+    if job.state_before_hold not in JOB_AT_WORK or job.equipment_id is None:
+        return []
+    return await runs.busy_with(session, ctx, job.equipment_id, job.id)
+
+
+async def _thaw(session: AsyncSession, ctx: Context, work: Work, job: Job, note: str, taken_by: Sequence[str]) -> None:
+    """A job goes back to where it was; one that was being worked on goes on with the same people and place.
+
+    When its machine has taken other work meanwhile it waits Paused: nobody works on it, and counts of the other job
+    must not become its own.
+    """
     job.state, job.state_before_hold = job.state_before_hold or "Waiting", ""
-    if job.state in JOB_AT_WORK:
+    if taken_by:
+        job.state = "Paused"
+        work.warnings.append(("job.equipment_busy", {"jobs": ", ".join(taken_by[:5])}))
+    elif job.state in JOB_AT_WORK:
         await runs.again(session, ctx, work, job, "setup" if job.state == "Setup" else "production")
     work.tell(job, "Held", "release", note)

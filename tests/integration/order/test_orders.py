@@ -109,6 +109,33 @@ async def test_holds_stop_what_runs_and_the_last_release_lets_it_go_on(shop: Sho
     assert [each.verb for each in await shop.events(order_pb2.OrderStateChanged)] == ["started", "held", "resumed"]
 
 
+async def test_a_released_job_waits_when_its_machine_has_taken_another_one(shop: Shop) -> None:
+    await shop.product("FG-1", shop.op(10, "P-01"))
+    press = shop.machine("P-01")
+    _, (held,) = await shop.released("FG-1")
+    _, (other,) = await shop.released("FG-1")
+    await shop.verb(held, "start", workers=[{"worker": "w1"}], equipment_id=press)
+    await shop.verb(held, "hold", reason_type="MATERIAL_SHORTAGE", reason="no coil")
+    await shop.verb(other, "start", workers=[{"worker": "w1"}], equipment_id=press)
+    back = await shop.verb(held, "release", note="coil came")
+    assert back["state"] == "Paused"
+    # Strokes of the press are the other job's alone.
+    assert [each["ended_at"] is None for each in await shop.get(f"/jobs/{held['job_id']}/runs")] == [False]
+    await shop.complete(other, 100)
+    assert (await shop.verb(held, "resume", workers=[{"worker": "w1"}]))["state"] == "Running"
+
+
+async def test_jobs_that_were_made_together_go_on_together(shop: Shop) -> None:
+    await shop.product("FG-1", shop.op(10, "P-01"), shop.op(20, "P-01", predecessors=[]))
+    order, jobs = await shop.released("FG-1")
+    lines = [{"job_id": each["job_id"], "qty": "1"} for each in jobs]
+    await shop.post("/runs", 201, equipment_id=shop.machine("P-01"), workers=[{"worker": "w1"}], lines=lines)
+    path = f"/orders/{order['order_id']}"
+    await shop.post(f"{path}/hold", reason_type="MATERIAL_SHORTAGE", reason="no coil")
+    await shop.post(f"{path}/resume")
+    assert [(await shop.job(each["job_id"]))["state"] for each in jobs] == ["Running", "Running"]
+
+
 async def test_cancel_without_and_with_work_in_progress(shop: Shop) -> None:
     await shop.product("FG-1", shop.op(10, "P-01"), shop.op(20, "T-01"))
     order, _ = await shop.released("FG-1")
