@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tools import check_licences, check_messages, check_proto, check_source
+from tools import asyncapi, check_licences, check_messages, check_proto, check_source
 
 ROOT = Path(__file__).resolve().parent.parent
 _CODE = ["libs", "services", "examples", "tools", "tests"]
@@ -57,6 +57,7 @@ PARTS: dict[str, Callable[[], list[str]]] = {
     "mypy": _command("mypy", "libs/mes", "services", "examples", "tools"),
     "layers": _layers,
     "proto": check_proto.check,
+    "asyncapi": asyncapi.check,
     "migrations": _migrations,
     "messages": check_messages.check,
     "licences": check_licences.check,

@@ -113,6 +113,15 @@ _PARK = text(
 )
 
 
+_HOLD = text("SELECT pg_advisory_xact_lock(hashtextextended(:topic || ' ' || :key, 7110908))")
+_IS_PARKED = text("SELECT EXISTS (SELECT FROM parked_event WHERE topic = :topic AND key = :key)")
+
+
+async def hold_key(session: AsyncSession, topic: str, key: str) -> None:
+    """Be the only one to park or replay events of a key, until the transaction ends."""
+    await session.execute(_HOLD, {"topic": topic, "key": key})
+
+
 async def _look(
     session: AsyncSession, records: Sequence[Received], metas: Sequence[Meta]
 ) -> tuple[set[tuple[str, UUID]], set[tuple[str, str]]]:
@@ -133,7 +142,7 @@ async def _look(
     )
 
 
-def _is_transient(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether trying again without change can help: connection lost, deadlock, no free connection, shutdown."""
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None) or ""
@@ -209,7 +218,7 @@ class ConsumerLoop:
             # Whatever it was, nothing was committed: read again from the committed offsets.
             log.warning(
                 "applying failed, reading again",
-                exc_info=not _is_transient(error),
+                exc_info=not is_transient(error),
                 extra={"service": self._service, "places": sorted(batches), "error": repr(error)},
             )
             subscription.rewind(batches)
@@ -224,7 +233,7 @@ class ConsumerLoop:
             async with self._database.transaction() as session:
                 await self._apply_in(session, wanted)
         except Exception as error:
-            if _is_transient(error):
+            if is_transient(error):
                 raise
             log.info("batch failed, one by one", extra={"service": self._service, "error": repr(error)})
             for record in wanted:
@@ -240,10 +249,20 @@ class ConsumerLoop:
                     metrics.EVENTS.labels(self._service, "duplicate").inc()
                     continue
                 fresh.discard((meta.source, meta.event_id))
-            if (record.topic, record.key) in parked:
+            if (record.topic, record.key) in parked and await self._waits(session, record):
                 await self._park(session, record, "an earlier event of this key is parked")
                 continue
             await self._handle(session, record, meta)
+
+    async def _waits(self, session: AsyncSession, record: Received) -> bool:
+        """Whether events of the key are parked still: they may have been replayed since the look."""
+        await hold_key(session, record.topic, record.key)
+        found = await session.execute(_IS_PARKED, {"topic": record.topic, "key": record.key})
+        return bool(found.scalar_one())
+
+    async def apply_parked(self, session: AsyncSession, record: Received) -> None:
+        """Make the effects of a record that is in the inbox already. Raises whatever its handler raises."""
+        await self._handle(session, record, meta_of(record))
 
     async def _handle(self, session: AsyncSession, record: Received, meta: Meta) -> None:
         ctx = Context(
@@ -270,7 +289,7 @@ class ConsumerLoop:
                     await self._apply_in(session, [record])
                 return
             except Exception as error:
-                if _is_transient(error):
+                if is_transient(error):
                     raise
                 if attempt == self._tries:
                     log.exception(

@@ -69,13 +69,22 @@ class ServiceRuntime:
         self._relay_wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._relaying = False
-        self._loop: ConsumerLoop | None = None
+        self.loop = ConsumerLoop(
+            self.service.name,
+            self.service.consumers,
+            self.database,
+            self.clock.now,
+            tries=self.settings.consumer_tries,
+            batch=self.settings.consumer_batch,
+            inbox_enabled=self.settings.inbox_enabled,
+            dlq_topic=dead_letters_of(self.service.name, self.settings.topic_prefix),
+        )
         self.is_leader = False
 
     @property
     def visibly_at_work(self) -> bool:
         """Whether something moves that is seen without asking the database: events to be sent or being applied."""
-        return self._relaying or self._relay_wake.is_set() or (self._loop is not None and self._loop.at_work)
+        return self._relaying or self._relay_wake.is_set() or self.loop.at_work
 
     def wake_relay(self) -> None:
         """Something was committed to the outbox."""
@@ -135,16 +144,6 @@ class ServiceRuntime:
             await asyncio.sleep(1)
 
     async def _consume(self) -> None:
-        loop = self._loop = ConsumerLoop(
-            self.service.name,
-            self.service.consumers,
-            self.database,
-            self.clock.now,
-            tries=self.settings.consumer_tries,
-            batch=self.settings.consumer_batch,
-            inbox_enabled=self.settings.inbox_enabled,
-            dlq_topic=dead_letters_of(self.service.name, self.settings.topic_prefix),
-        )
         while True:
             try:
                 subscription = await self.bus.subscribe(self.group, self.topics)
@@ -153,7 +152,7 @@ class ServiceRuntime:
                 await asyncio.sleep(1)
                 continue
             try:
-                await loop.run(subscription)
+                await self.loop.run(subscription)
             finally:
                 await subscription.close()
 

@@ -401,6 +401,9 @@ class Observed:
 
 def service_app(running: ServiceRuntime) -> FastAPI:
     """The application of one service, to be mounted below its name."""
+    # Its routes are made with what is defined here.
+    from mes import parking_api
+
     name = running.service.name
     app = FastAPI(
         title=f"Lingnan MES - {name}",
@@ -412,7 +415,7 @@ def service_app(running: ServiceRuntime) -> FastAPI:
     app.state.service = running
     handle_errors(app)
     app.add_middleware(Observed, service=name)
-    app.router.routes.extend(running.service.router.routes)
+    app.router.routes.extend([*running.service.router.routes, *parking_api.router.routes])
     describe_errors(app)
     add_docs(app)
     return app

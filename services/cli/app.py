@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from services.cli import client, terminal
+from services.cli import client, parked, terminal
 from services.cli.composition import load_services
 from services.cli.doctor import examine
 from services.cli.installation import SAMPLES, Installation, home_of, installation_of
@@ -288,6 +288,44 @@ async def _simulate(address: str, seed: int, as_fast_as_possible: bool, until: d
         "cli.simulated", orders=done.orders, ended=done.orders_ended, wall=f"{done.wall_s:.1f}",
         requests=done.ok, refused=done.refused,
     )  # fmt: skip
+
+
+dlq = typer.Typer(help=text("cli.help.dlq"), no_args_is_help=True)
+app.add_typer(dlq, name="dlq")
+Which = Annotated[str, typer.Argument(help=text("cli.help.dlq.service"))]
+
+
+@dlq.command("list", help=text("cli.help.dlq.list"))
+def dlq_list(home: Home = None) -> None:
+    with plain_errors():
+        client.with_instance(_settings(home), parked.show_keys)
+
+
+@dlq.command("show", help=text("cli.help.dlq.show"))
+def dlq_show(
+    service: Which,
+    topic: Annotated[str, typer.Argument(help=text("cli.help.dlq.topic"))],
+    key: Annotated[str, typer.Argument(help=text("cli.help.dlq.key"))],
+    home: Home = None,
+) -> None:
+    with plain_errors():
+        client.with_instance(_settings(home), lambda http: parked.show_events(http, service, topic, key))
+
+
+@dlq.command("replay", help=text("cli.help.dlq.replay"))
+def dlq_replay(
+    service: Which,
+    topic: Annotated[str, typer.Argument(help=text("cli.help.dlq.topic"))] = "",
+    key: Annotated[str, typer.Argument(help=text("cli.help.dlq.key"))] = "",
+    everything: Annotated[bool, typer.Option("--all", help=text("cli.help.dlq.all"))] = False,
+    home: Home = None,
+) -> None:
+    with plain_errors():
+        if not everything and not (topic and key):
+            raise Invalid("dlq.which", field="key")
+        wish = None if everything else (topic, key)
+        if client.with_instance(_settings(home), lambda http: parked.replay(http, service, wish)):
+            raise typer.Exit(1)
 
 
 @_command("solve")
