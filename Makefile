@@ -21,7 +21,7 @@ run-cluster: setup ## the same with every service in its own process, on Apache 
 	@$(BIN)/mes cluster $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(filter no,$(KAFKA)),--no-kafka) --replicas $(or $(REPLICAS),1) --port $(PORT)
 
 test: setup ## run all tests
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m pytest tests -n auto --maxprocesses 4 --dist loadfile
 
 check: setup ## lint, types, layers, contracts, migrations, messages, licences
 	@$(BIN)/python -m tools.check
