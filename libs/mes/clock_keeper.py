@@ -64,8 +64,10 @@ class ClockKeeper:
 
     async def look(self) -> None:
         """One round of `run`."""
+        known = self._clock.state
         saved = await self._settings.get(STATE)
-        if saved is not None and saved != self._clock.state.as_json():
+        # What was set here meanwhile is newer than what was read.
+        if saved is not None and self._clock.state is known and saved != known.as_json():
             self._clock.set(ClockState(**saved))
         await self._connected()
         if self.is_keeper or await self._take_over():
