@@ -34,6 +34,7 @@ REASON = {"code": "R", "kind": "scrap"}
         ("orders", ORDER, {"qty": "1.0000001"}, "qty", "too_precise"),
         ("orders", ORDER, {"qty": 1e15}, "qty", "too_large"),
         ("orders", ORDER, {"qty": "#REF!"}, "qty", "excel_error"),
+        ("orders", ORDER, {"qty": "2.5"}, "qty", "order.qty_digits"),
         ("orders", ORDER, {"no": None}, "no", "key_empty"),
         ("orders", ORDER, {"no": "x" * 61}, "no", "too_long"),
         ("orders", ORDER, {"no": "A;B"}, "no", "not_in_code"),
@@ -122,6 +123,21 @@ def test_a_wrong_cell_is_named(
         words = seen.errors[0].render(language)["message"]
         assert words != f"workbook.{code}"
         assert not {"{", "—"} & set(words)
+
+
+def test_pieces_are_whole_and_kilograms_as_the_material_says(stocked: Office) -> None:
+    stocked.load_tables(materials=[{"no": "OIL", "stock_uom": "kg", "uom_digits": 1}])
+    rows = [
+        {"no": "A", "material": "OIL", "qty": 2.5},
+        {"no": "B", "material": "OIL", "qty": 2.55},
+        {"no": "C", "material": "P-1", "qty": 2.5, "uom": "kg"},
+        {"no": "MO-1", "material": "P-1", "qty": 99.5},
+    ]
+    seen = stocked.look_at(orders=rows)
+    assert codes(seen) == [("orders", 3, "qty", "order.qty_digits"), ("orders", 5, "qty", "order.qty_digits")]
+    # The digits may come with the same file.
+    material = {"no": "OIL", "stock_uom": "kg", "uom_digits": 2}
+    assert codes(stocked.look_at(materials=[material], orders=rows[:3])) == []
 
 
 def test_all_errors_come_at_once_with_their_rows(stocked: Office) -> None:

@@ -56,7 +56,7 @@ def shops(draw: Any) -> dict[str, list[dict[str, Any]]]:
     ]  # fmt: skip
     return {
         "materials": [
-            _named({"no": no, "stock_uom": "kg", "order_uom": "pcs", "report_uom": "pcs",
+            _named({"no": no, "stock_uom": "kg", "order_uom": "pcs", "report_uom": "pcs", "uom_digits": 6,
                     "order_factor": draw(QUANTITY), "report_factor": draw(QUANTITY),
                     "tracking": draw(st.sampled_from(["none", "按批", "Serial", ""])), "outdated": draw(FLAG)}, draw)
             for no in materials
