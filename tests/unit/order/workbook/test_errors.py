@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mes.i18n import catalogue
 
-from services.order.workbook.sheets import SHEETS
+from services.equipment.domain import states
+from services.order.workbook.sheets import AQLS, MAPPINGS, SHEETS
+from services.quality.domain import sampling
 
 from .conftest import book, codes
 
@@ -73,6 +75,7 @@ REASON = {"code": "R", "kind": "scrap"}
         ("equipment", {"no": "M9"}, {"work_centre": "NONE"}, "work_centre", "unknown_reference"),
         ("equipment", {"no": "M9", "work_centre": "PRESS"}, {"efficiency": 0}, "efficiency", "not_above"),
         ("equipment", {"no": "M9"}, {"work_centre": None}, "work_centre", "required"),
+        ("equipment", {"no": "M9", "work_centre": "PRESS"}, {"mapping": "PackML 3"}, "mapping", "unknown_mapping"),
         ("setup_matrix", {"to_family": "F"}, {"work_centre": "NONE", "minutes": 5}, "work_centre", "unknown_reference"),
         ("setup_matrix", {"to_family": "F"}, {"minutes": -5}, "minutes", "negative"),
         ("reasons", REASON, {"kind": "mood"}, "kind", "unknown_word"),
@@ -87,6 +90,7 @@ REASON = {"code": "R", "kind": "scrap"}
         ("inspection_plans", PLAN, {"stage": "LUNCH"}, "stage", "unknown_word"),
         ("inspection_plans", PLAN, {"trigger": "every_n"}, "every", "every_missing"),
         ("inspection_plans", PLAN, {"sampling": "aql"}, "aql", "aql_missing"),
+        ("inspection_plans", PLAN, {"sampling": "aql", "aql": 1.2}, "aql", "aql_unknown"),
         ("inspection_plans", PLAN, {"lsl": 2, "usl": 1}, "target", "limits_order"),
         ("inspection_plans", PLAN, {"limit_lcl": 2, "limit_cl": 1}, "limit_cl", "limits_order"),
         ("inspection_plans", PLAN, {"kind": "attribute", "chart": "i_mr"}, "chart", "chart_of_other_kind"),
@@ -138,6 +142,44 @@ def test_pieces_are_whole_and_kilograms_as_the_material_says(stocked: Office) ->
     # The digits may come with the same file.
     material = {"no": "OIL", "stock_uom": "kg", "uom_digits": 2}
     assert codes(stocked.look_at(materials=[material], orders=rows[:3])) == []
+
+
+@pytest.mark.parametrize(
+    ("aql", "nearest"),
+    [("1.2", "1.0 / 1.5"), ("0.001", "0.010"), ("2000", "1000"), ("7", "6.5 / 10"), ("300", "250 / 400")],
+)
+def test_an_aql_beside_the_series_names_the_nearest_that_are_in_it(stocked: Office, aql: str, nearest: str) -> None:
+    seen = stocked.look_at(inspection_plans=[{**PLAN, "sampling": "aql", "aql": aql}])
+    assert [each.params["nearest"] for each in seen.errors] == [nearest]
+    assert f"AQL {aql}" in seen.errors[0].render("zh-CN")["message"]
+    # A fixed sample does not use it.
+    assert codes(stocked.look_at(inspection_plans=[{**PLAN, "sampling": "fixed", "aql": aql}])) == []
+
+
+def test_the_series_is_that_of_the_quality_service(stocked: Office) -> None:
+    assert tuple(format(each, "f") for each in AQLS) == sampling.AQLS
+    rows = [{**PLAN, "plan": f"IP-{each}", "sampling": "aql", "aql": each} for each in sampling.AQLS]
+    assert codes(stocked.look_at(inspection_plans=rows)) == []
+
+
+def test_signal_mappings_are_those_of_the_equipment_service_or_a_workshops_own(stocked: Office) -> None:
+    assert set(MAPPINGS) == set(states.BUILT_IN) - {""}
+    for name in (*MAPPINGS, "", "own-press-line"):
+        assert codes(stocked.look_at(equipment=[{"no": "M1", "mapping": name}])) == []
+    seen = stocked.look_at(equipment=[{"no": "M1", "mapping": "towerlight"}])
+    assert all(name in seen.errors[0].render("en")["message"] for name in (*MAPPINGS, "own-"))
+
+
+def test_what_was_stored_before_a_rule_comes_back_but_is_not_made_anew(stocked: Office) -> None:
+    plan = {**PLAN, "sampling": "aql", "aql": "1.5"}
+    stocked.load_tables(inspection_plans=[plan])
+    stocked.specs["inspection_plan", "IP"]["stages"][0]["aql"] = "1.2"
+    stocked.specs["equipment", "M1"]["mapping"] = "plc-line-1"
+    seen = stocked.look(stocked.export())
+    assert (seen.errors, seen.changes) == ([], [])
+    assert codes(stocked.look_at(inspection_plans=[{**plan, "aql": "1.3"}])) == [
+        ("inspection_plans", 2, "aql", "aql_unknown")
+    ]
 
 
 def test_all_errors_come_at_once_with_their_rows(stocked: Office) -> None:
