@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mes.i18n import t
 from openpyxl import load_workbook
-from openpyxl.utils import get_column_letter
 
 from examples.tables import Tables
 from services.order.workbook.kinds import Breaks, Minutes, Moment, Number, Parts, Places, Setting, Skills, Wholes
@@ -140,7 +139,7 @@ def test_the_template_offers_what_a_cell_may_be(language: str) -> None:
     book = load_workbook(io.BytesIO(template_book(language, ZONE)))
     offered = {}
     for sheet in book.worksheets:
-        titles = {get_column_letter(cell.column): cell.value for cell in sheet[1]}
+        titles = {str(cell.coordinate).rstrip("1"): cell.value for cell in sheet[1]}
         for rule in sheet.data_validations.dataValidation:
             if rule.type == "list":
                 letter = str(rule.sqref).partition("2:")[0]
