@@ -106,7 +106,7 @@ def prepare(said: Said, stored: Stored, new_id: Callable[[], UUID]) -> Prepared:
     faults = [fault for wish in wishes for fault in wish.faults]
     of_orders = [fault for wish in orders for fault in wish.faults]
     prepared.errors = _sorted([*said.errors, *merger.errors, *faults, *checker.errors, *of_orders], said)
-    prepared.notes = [*said.notes, *_without_machines(wishes, world), *checker.notes]
+    prepared.notes = [*said.notes, *_without_machines(wishes, world), *_without_workers(wishes), *checker.notes]
     prepared.skipped = _sorted(_skipped(wishes, orders, prepared.errors, said.taken), said)
     for wish in wishes:
         if wish.good and (changes := list(changes_of(wish, said.setting))):
@@ -187,6 +187,17 @@ def _without_machines(wishes: Iterable[Wish], world: World) -> Iterator[Problem]
         used = not any(each["outdated"] for each in wish.document.level("work_centre").values())
         if wish.kind == "work_centre" and wish.good and used and not world.machines.get(wish.no):
             yield wish.first.problem("no", "workbook.no_machines", value=wish.no)
+
+
+def _without_workers(wishes: Iterable[Wish]) -> Iterator[Problem]:
+    """Each skill that operations of the file name, once: nobody has one, as workers are not registered with skills."""
+    noted: set[str] = set()
+    for wish in wishes:
+        for (level, key), thing in wish.things.items() if wish.good else ():
+            skill = wish.document.level("operation").get(key, {}).get("skill") if level == "operation" else ""
+            if skill and skill not in noted:
+                noted.add(skill)
+                yield thing.problem("skill", "workbook.skill_of_nobody", value=skill)
 
 
 def _skipped(

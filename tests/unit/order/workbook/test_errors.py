@@ -249,6 +249,16 @@ def test_an_order_without_a_routing_is_only_noted(stocked: Office) -> None:
     assert (codes(seen), [each.code for each in seen.notes]) == ([], ["workbook.no_routing"])
 
 
+def test_skills_that_nobody_has_are_noted_once_each(stocked: Office) -> None:
+    rows = [{**OPERATION, "seq": seq, "skill": skill} for seq, skill in ((10, "WELD"), (20, "CNC"), (30, "WELD"))]
+    seen = stocked.look_at(routings=[*rows, {**OPERATION, "seq": 40}])
+    assert codes(seen) == []
+    assert [(each.row, each.column, each.code) for each in seen.notes] == [
+        (2, "skill", "workbook.skill_of_nobody"), (3, "skill", "workbook.skill_of_nobody"),
+    ]  # fmt: skip
+    assert "“WELD”" in seen.notes[0].render("zh-CN")["message"]
+
+
 def test_missing_and_unknown_columns(stocked: Office) -> None:
     seen = stocked.look_at(
         orders=[{"no": "MO-2", "material": "P-1", "quantitty": 5}, {"no": "MO-3", "material": "P-1", "quantitty": 5}]
