@@ -73,7 +73,9 @@ async def import_file(
         raise Refused(file.name, prepared.errors)
     await _apply(session, ctx, file, prepared)
     if prepared.changes:
-        session.add(_run(ctx, file, prepared))
+        run = _run(ctx, file, prepared)
+        session.add(run)
+        prepared.run_id = run.id
     return prepared
 
 
@@ -211,11 +213,17 @@ def _run(ctx: Context, file: File, prepared: Prepared) -> ImportRun:
     edits = [
         [each.level, each.key, each.field, each.old, each.new] for each in prepared.changes if each.action == "changed"
     ]
+    left_out = {(each.sheet, each.row) for each in (*prepared.errors, *prepared.skipped)}
     return ImportRun(
         id=ctx.new_id(), site_id=ctx.site_id, file_name=file.name, file_hash=hashlib.sha256(file.content).hexdigest(),
-        changes={"counts": dict(counts), "changed": edits}, skipped_rows=len(prepared.skipped),
+        changes={"counts": dict(counts), "changed": edits}, skipped_rows=len(left_out),
         imported_at=ctx.now, imported_by=ctx.actor,
     )  # fmt: skip
+
+
+async def import_run(session: AsyncSession, ctx: Context, run_id: UUID) -> ImportRun | None:
+    """An import that changed something."""
+    return await session.scalar(select(ImportRun).where(ImportRun.site_id == ctx.site_id, ImportRun.id == run_id))
 
 
 async def import_runs(session: AsyncSession, ctx: Context, limit: int, offset: int) -> Sequence[ImportRun]:

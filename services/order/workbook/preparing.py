@@ -66,6 +66,8 @@ class Prepared:
     errors: list[Problem] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
     skipped: list[Problem] = field(default_factory=list)
+    run_id: UUID | None = None
+    """Of the import that did it; none where nothing changed."""
 
     def token(self) -> str:
         """A mark of exactly these changes and errors: it stays the same as long as an import would do the same."""
