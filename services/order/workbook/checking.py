@@ -50,6 +50,18 @@ class World:
                     found.add(str(product))
         return found
 
+    def skills(self) -> set[str]:
+        """Skills that some worker has, as it would be."""
+        found = set()
+        for (kind, no), spec in self._stored.items():
+            if kind == "worker" and not spec.get("outdated") and (kind, no) not in self.wishes:
+                found |= {each["skill"] for each in spec.get("skills", ())}
+        for wish in self.wishes.values():
+            document = wish.document if wish.good else wish.old
+            for values in document.level("worker").values() if document else ():
+                found |= set() if values["outdated"] else {skill for skill, _ in values["skills"]}
+        return found
+
 
 def check(wishes: Sequence[Wish], world: World) -> None:
     """Note in wishes of one kind what is wrong with them; those before them in `ORDER` are in the world already."""

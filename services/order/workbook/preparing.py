@@ -108,7 +108,7 @@ def prepare(said: Said, stored: Stored, new_id: Callable[[], UUID]) -> Prepared:
     faults = [fault for wish in wishes for fault in wish.faults]
     of_orders = [fault for wish in orders for fault in wish.faults]
     prepared.errors = _sorted([*said.errors, *merger.errors, *faults, *checker.errors, *of_orders], said)
-    prepared.notes = [*said.notes, *_without_machines(wishes, world), *_without_workers(wishes), *checker.notes]
+    prepared.notes = [*said.notes, *_without_machines(wishes, world), *_without_workers(wishes, world), *checker.notes]
     prepared.skipped = _sorted(_skipped(wishes, orders, prepared.errors, said.taken), said)
     for wish in wishes:
         if wish.good and (changes := list(changes_of(wish, said.setting))):
@@ -191,9 +191,9 @@ def _without_machines(wishes: Iterable[Wish], world: World) -> Iterator[Problem]
             yield wish.first.problem("no", "workbook.no_machines", value=wish.no)
 
 
-def _without_workers(wishes: Iterable[Wish]) -> Iterator[Problem]:
-    """Each skill that operations of the file name, once: nobody has one, as workers are not registered with skills."""
-    noted: set[str] = set()
+def _without_workers(wishes: Iterable[Wish], world: World) -> Iterator[Problem]:
+    """Each skill that operations of the file name and no worker has, once."""
+    noted = world.skills()
     for wish in wishes:
         for (level, key), thing in wish.things.items() if wish.good else ():
             skill = wish.document.level("operation").get(key, {}).get("skill") if level == "operation" else ""

@@ -257,6 +257,12 @@ def test_skills_that_nobody_has_are_noted_once_each(stocked: Office) -> None:
         (2, "skill", "workbook.skill_of_nobody"), (3, "skill", "workbook.skill_of_nobody"),
     ]  # fmt: skip
     assert "“WELD”" in seen.notes[0].render("zh-CN")["message"]
+    worker = {"code": "W-1", "skills": "WELD:2026-12-31"}
+    assert [each.row for each in stocked.look_at(routings=rows, workers=[worker]).notes] == [3]
+    stocked.load_tables(workers=[worker])
+    assert [each.row for each in stocked.look_at(routings=rows).notes] == [3]
+    gone = stocked.look_at(routings=rows, workers=[{**worker, "outdated": "yes"}])
+    assert [each.row for each in gone.notes] == [2, 3]
 
 
 def test_missing_and_unknown_columns(stocked: Office) -> None:

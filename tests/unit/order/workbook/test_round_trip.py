@@ -105,8 +105,7 @@ def test_importing_an_export_changes_nothing(tables: dict[str, list[dict[str, An
 
 def test_the_sample_comes_back_in_every_language(office: Office, sample: Tables) -> None:
     first = office.load(book(sample))
-    assert first.errors == []
-    assert {each.code for each in first.notes} == {"workbook.skill_of_nobody"}
+    assert (first.errors, first.notes) == ([], [])
     specs = dict(office.specs)
     for language in ("", "zh-CN", "en"):
         again = office.load(office.export(language))
