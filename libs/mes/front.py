@@ -193,6 +193,7 @@ def front_page(services: Sequence[str], clock: Clock, zone: ZoneInfo, language: 
         for path, code in (
             ("/order/orders/board", "front.link.orders"),
             ("/order/dispatch/board", "front.link.dispatch"),
+            ("/order/workbook", "front.link.workbook"),
             ("/order/workbook/template.xlsx", "front.link.template"),
             ("/order/workbook/export.xlsx", "front.link.export"),
             ("/metrics", "front.link.metrics"),

@@ -17,8 +17,23 @@ from services.order.api import (
     runs,
     splits,
     workbook,
+    workbook_pages,
 )
 
 # Pages first: /orders/board is no order.
-_PARTS = (pages, orders, jobs, holds, outside, runs, splits, reports, workbook, definitions, dispatch, history)
+_PARTS = (
+    pages,
+    workbook_pages,
+    orders,
+    jobs,
+    holds,
+    outside,
+    runs,
+    splits,
+    reports,
+    workbook,
+    definitions,
+    dispatch,
+    history,
+)
 router = combined(*(part.router for part in _PARTS))

@@ -11,11 +11,12 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from markupsafe import Markup
-from mes.errors import Conflict, DomainError, Invalid, NotFound
+from mes.errors import Conflict, DomainError, Invalid, NotFound, Stale
 from mes.web import Ctx, Running, ServiceRoute, Session
 
 from services.order.pages.acts import Done, act
 from services.order.pages.numbers import typed_code
+from services.order.pages.origin import is_same_origin
 from services.order.pages.qr import code_svg
 from services.order.pages.render import WORKER_COOKIE, local, page, reader_for, style
 from services.order.pages.scan import NOTE_COOKIE, cookie_text, scan_page, worker_of
@@ -23,7 +24,7 @@ from services.order.pages.spoken import spoken, spoken_params
 from services.order.pages.symbols import urgency
 from services.order.queries import boards, cards, dispatch, history, shopfloor
 
-_STATUS: list[tuple[type[DomainError], int]] = [(NotFound, 404), (Conflict, 409), (Invalid, 422)]
+_STATUS: list[tuple[type[DomainError], int]] = [(NotFound, 404), (Conflict, 409), (Stale, 412), (Invalid, 422)]
 _PAGE = 200
 _NEXT = 3
 # A device forgets who works at it after a long shift.
@@ -33,16 +34,26 @@ _THIS_COMPUTER = ("127.0.0.1", "localhost", "::1")
 
 
 class PageRoute(ServiceRoute):
-    """A route whose errors are pages too: in plain words, with what was typed."""
+    """A route whose errors are pages too: in plain words, with what was typed. No other site's form can post to it."""
+
+    async def error_page(self, request: Request, error: DomainError) -> Response:
+        """The page of an error."""
+        return await _error_page(request, error)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
+            if request.method == "POST" and not is_same_origin(request.headers):
+                reader = reader_for(request)
+                back = f"{request.scope.get('root_path', '')}/orders/board"
+                return page(
+                    request, "problem.html", reader, status=403, text=reader.say("page.other_origin"), back=back
+                )
             try:
                 return await handler(request)
             except DomainError as error:
-                return await _error_page(request, error)
+                return await self.error_page(request, error)
 
         return handle
 
@@ -50,10 +61,15 @@ class PageRoute(ServiceRoute):
 router = APIRouter(route_class=PageRoute, include_in_schema=False, default_response_class=HTMLResponse)
 
 
+def status_of(error: DomainError) -> int:
+    """The HTTP status of an error."""
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 400)
+
+
 async def _error_page(request: Request, error: DomainError) -> Response:
     """The scan page with the error and what was typed; without a job, a page that leads back."""
     reader = reader_for(request)
-    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 400)
+    status = status_of(error)
     text = spoken(error, reader)
     code = request.path_params.get("code")
     if code and request.method == "POST" and not error.code.startswith("http."):

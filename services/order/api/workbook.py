@@ -25,6 +25,7 @@ from mes.web import (
     set_etag,
 )
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import UploadFile as StarletteUpload
 
 from services.order.workbook import mappings, writing
 from services.order.workbook.importing import File, Refused, import_file, preview
@@ -110,7 +111,8 @@ MappingName = Annotated[
 Token = Annotated[str, Query(description="token of the preview that was confirmed", max_length=64)]
 
 
-async def _file(upload: UploadFile, session: Session, ctx: Ctx, running: Running, mapping: str) -> File:
+async def uploaded(upload: StarletteUpload, session: Session, ctx: Ctx, running: Running, mapping: str) -> File:
+    """The file that was sent, with the mapping of a name. Raises Invalid for one that is too large, NotFound."""
     name = (upload.filename or "file").replace("\\", "/").rpartition("/")[2][:200]
     if (upload.size or 0) > MOST_BYTES:
         raise Invalid("workbook.file_too_large", field="file", file=name, mb=MOST_BYTES >> 20)
@@ -128,7 +130,7 @@ async def post_preview(
     good_rows: Annotated[bool, Query(description="as in the import; a preview always shows both sides")] = False,
     mapping: MappingName = "",
 ) -> ImportOut:
-    given = await _file(file, session, ctx, running, mapping)
+    given = await uploaded(file, session, ctx, running, mapping)
     prepared = await preview(session, ctx, given)
     return ImportOut.of(given, prepared, language, imported=False)
 
@@ -149,7 +151,7 @@ async def post_import(
     mapping: MappingName = "",
     token: Token = "",
 ) -> ImportOut | Response:
-    given = await _file(file, session, ctx, running, mapping)
+    given = await uploaded(file, session, ctx, running, mapping)
     try:
         prepared = await import_file(session, ctx, given, good_rows=good_rows, token=token)
     except Refused as refused:

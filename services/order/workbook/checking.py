@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import time
+from decimal import Decimal
 from typing import Any
 
 from services.order.workbook.documents import ANY
 from services.order.workbook.merging import Owner, Wish
 from services.order.workbook.rows import Thing
-from services.order.workbook.sheets import Key, Values
+from services.order.workbook.sheets import AQLS, MAPPINGS, OWN_MAPPING, Key, Values
 
 ORDER = (
     "calendar", "material", "work_centre", "equipment", "setup_matrix", "reason", "worker", "inspection_plan",
@@ -47,6 +48,18 @@ class World:
             for (product, _), values in document.level("routing").items() if document else ():
                 if values["status"] == "Accepted":
                     found.add(str(product))
+        return found
+
+    def skills(self) -> set[str]:
+        """Skills that some worker has, as it would be."""
+        found = set()
+        for (kind, no), spec in self._stored.items():
+            if kind == "worker" and not spec.get("outdated") and (kind, no) not in self.wishes:
+                found |= {each["skill"] for each in spec.get("skills", ())}
+        for wish in self.wishes.values():
+            document = wish.document if wish.good else wish.old
+            for values in document.level("worker").values() if document else ():
+                found |= set() if values["outdated"] else {skill for skill, _ in values["skills"]}
         return found
 
 
@@ -134,6 +147,23 @@ def _inside(start: str, end: str, first: str, last: str) -> bool:
     return a < (b or 1440) <= length
 
 
+def _equipment(wish: Wish, world: World) -> None:
+    for key, values in wish.document.level("equipment").items():
+        name = values["mapping"]
+        known = not name or name in MAPPINGS or name.startswith(OWN_MAPPING)
+        if not known and _differs(wish, "equipment", key, "mapping"):
+            listed = ", ".join(MAPPINGS)
+            wish.fault("equipment", key, "mapping", "workbook.unknown_mapping", value=name, known=listed,
+                       own=OWN_MAPPING)  # fmt: skip
+
+
+def _differs(wish: Wish, level: str, key: Key, *columns: str) -> bool:
+    """Whether values are not those stored: what a rule came too late for may be imported again as it is."""
+    before = wish.old.level(level).get(key, {}) if wish.old else {}
+    after = wish.document.level(level)[key]
+    return any(before.get(column) != after[column] for column in columns)
+
+
 def _reason(wish: Wish, world: World) -> None:
     seen, at = {wish.no}, wish.no
     for values in wish.document.level("reason").values():
@@ -159,6 +189,11 @@ def _plan(wish: Wish, world: World) -> None:
             wish.fault("stage", key, "every", "workbook.every_missing", trigger=values["trigger"])
         if values["sampling"] == "aql" and values["aql"] is None:
             wish.fault("stage", key, "aql", "workbook.aql_missing")
+        elif values["sampling"] == "aql" and values["aql"] not in AQLS:
+            nearest = " / ".join(_nearest_aqls(values["aql"]))
+            if _differs(wish, "stage", key, "sampling", "aql"):
+                wish.fault("stage", key, "aql", "workbook.aql_unknown", value=format(values["aql"], "f"),
+                           nearest=nearest)  # fmt: skip
     for key, values in wish.document.level("characteristic").items():
         limits = [values[name] for name in ("lsl", "target", "usl") if values[name] is not None]
         if limits != sorted(limits) or (values["lsl"] is not None and values["lsl"] == values["usl"]):
@@ -172,6 +207,12 @@ def _plan(wish: Wish, world: World) -> None:
         if chart in {"xbar_r", "xbar_s"} and not 2 <= values["subgroup_size"] <= 25:
             wish.fault("characteristic", key, "subgroup_size", "workbook.outside", value=values["subgroup_size"],
                        low=2, high=25)  # fmt: skip
+
+
+def _nearest_aqls(aql: Decimal) -> Iterator[str]:
+    """The values of the series on both sides of one."""
+    below, above = [each for each in AQLS if each < aql][-1:], [each for each in AQLS if each > aql][:1]
+    return (format(each, "f") for each in below + above)
 
 
 def _routing(wish: Wish, world: World) -> None:
@@ -239,5 +280,6 @@ def cycle(before: Mapping[Any, Iterable[Any]]) -> list[Any]:
 
 
 _RULES: dict[str, Callable[[Wish, World], None]] = {
-    "material": _material, "calendar": _calendar, "reason": _reason, "inspection_plan": _plan, "routing": _routing,
+    "material": _material, "calendar": _calendar, "equipment": _equipment, "reason": _reason,
+    "inspection_plan": _plan, "routing": _routing,
 }  # fmt: skip

@@ -71,9 +71,11 @@ async def import_file(
         raise Stale("workbook.changed_since_preview")
     if prepared.errors and not good_rows:
         raise Refused(file.name, prepared.errors)
-    await _apply(session, ctx, prepared)
+    await _apply(session, ctx, file, prepared)
     if prepared.changes:
-        session.add(_run(ctx, file, prepared))
+        run = _run(ctx, file, prepared)
+        session.add(run)
+        prepared.run_id = run.id
     return prepared
 
 
@@ -128,19 +130,23 @@ async def _try_changes(session: AsyncSession, ctx: Context, prepared: Prepared) 
         try:
             await _change(session, ctx, wish, {})
         except DomainError as error:
-            field = error.params.get("field", "")
-            column = field if field in wish.changed else wish.changed[0]
-            prepared.drop_order(wish, wish.thing.problem(column, error.code, **_told(error.params)))
+            prepared.drop_order(wish, _problem(wish, error, wish.changed))
         finally:
             await trial.rollback()
             discard(session)
+
+
+def _problem(wish: OrderWish, error: DomainError, columns: Sequence[str]) -> Problem:
+    """What the order's own rules say, at the column that they name, else at the first of `columns`."""
+    field = error.params.get("field", "")
+    return wish.thing.problem(field if field in columns else columns[0], error.code, **_told(error.params))
 
 
 def _told(params: dict[str, Any]) -> dict[str, Any]:
     return {name: ", ".join(map(str, each)) if isinstance(each, list) else each for name, each in params.items()}
 
 
-async def _apply(session: AsyncSession, ctx: Context, prepared: Prepared) -> None:
+async def _apply(session: AsyncSession, ctx: Context, file: File, prepared: Prepared) -> None:
     await put_definitions(session, ctx, await asyncio.to_thread(definition_changes, prepared))
     made: dict[str, UUID] = {}
     parts = {part for wish in prepared.orders for part in wish.values["component_orders"]}
@@ -156,7 +162,11 @@ async def _apply(session: AsyncSession, ctx: Context, prepared: Prepared) -> Non
             if wish.stored:
                 await _change(session, ctx, wish, made)
             else:
-                made[wish.no] = await _create(session, ctx, wish, prepared, made)
+                try:
+                    made[wish.no] = await _create(session, ctx, wish, prepared, made)
+                except DomainError as error:
+                    # The preview is to find everything; what it does not is at least told with its row.
+                    raise Refused(file.name, [_problem(wish, error, ("no", *_COLUMNS))]) from error
     del held
 
 
@@ -203,11 +213,17 @@ def _run(ctx: Context, file: File, prepared: Prepared) -> ImportRun:
     edits = [
         [each.level, each.key, each.field, each.old, each.new] for each in prepared.changes if each.action == "changed"
     ]
+    left_out = {(each.sheet, each.row) for each in (*prepared.errors, *prepared.skipped)}
     return ImportRun(
         id=ctx.new_id(), site_id=ctx.site_id, file_name=file.name, file_hash=hashlib.sha256(file.content).hexdigest(),
-        changes={"counts": dict(counts), "changed": edits}, skipped_rows=len(prepared.skipped),
+        changes={"counts": dict(counts), "changed": edits}, skipped_rows=len(left_out),
         imported_at=ctx.now, imported_by=ctx.actor,
     )  # fmt: skip
+
+
+async def import_run(session: AsyncSession, ctx: Context, run_id: UUID) -> ImportRun | None:
+    """An import that changed something."""
+    return await session.scalar(select(ImportRun).where(ImportRun.site_id == ctx.site_id, ImportRun.id == run_id))
 
 
 async def import_runs(session: AsyncSession, ctx: Context, limit: int, offset: int) -> Sequence[ImportRun]:

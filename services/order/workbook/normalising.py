@@ -10,6 +10,13 @@ from zoneinfo import ZoneInfo
 
 from services.order.workbook.problems import CellError
 
+
+class Uncomputed(str):
+    """A formula whose value the file does not have: a program wrote it, and nothing has computed it since."""
+
+    __slots__ = ()
+
+
 Cell = str | int | float | bool | datetime | date | time | None
 DateOrder = Literal["ymd", "dmy", "mdy"]
 
@@ -32,6 +39,8 @@ def plain_text(cell: Cell) -> str:
         return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else format(cell, ".15g")
     if isinstance(cell, datetime):
         return cell.isoformat(" ", "minutes" if not cell.second else "seconds")
+    if isinstance(cell, Uncomputed):
+        raise CellError("workbook.formula_without_value")
     text = "" if cell is None else str(cell).translate(_INVISIBLE).replace("\r\n", "\n").replace("\r", "\n")
     text = text.strip(_BLANKS)
     if _CONTROL.search(text):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from services.order.domain.quantity import is_exact, plain
 from services.order.workbook.checking import World, cycle
 from services.order.workbook.comparing import Change
 from services.order.workbook.kinds import Setting
@@ -123,21 +124,18 @@ class OrderChecker:
 
     # ---- rules ----
 
+    def _material(self, material: str) -> Mapping[str, Any]:
+        """A material as it would be; empty for one that is not there."""
+        wish = self.world.wishes.get(("material", material))
+        if wish and wish.good:
+            return wish.document.level("material")[material,]
+        return self._specs.get(("material", material), {})
+
     def _units(self, material: str) -> list[str]:
         """Units that an order of a material may be in, the usual first."""
-        wish = self.world.wishes.get(("material", material))
-        if wish and wish.good:
-            values = wish.document.level("material")[material,]
-        else:
-            values = dict(self._specs.get(("material", material), {}))
+        values = self._material(material)
         units = [values.get(each, "") for each in ("order_uom", "report_uom", "stock_uom")]
         return list(dict.fromkeys(unit for unit in units if unit))
-
-    def _outdated(self, material: str) -> bool:
-        wish = self.world.wishes.get(("material", material))
-        if wish and wish.good:
-            return bool(wish.document.level("material")[material,]["outdated"])
-        return bool(self._specs.get(("material", material), {}).get("outdated"))
 
     def _check(self, wish: OrderWish) -> None:
         if wish.stored and not wish.changed:
@@ -179,9 +177,17 @@ class OrderChecker:
             if wish.values["uom"] not in units:
                 params = {"value": wish.values["uom"], "allowed": units, "choice": "uom"}
                 wish.faults.append(thing.problem("uom", "workbook.unknown_word", **params))
-            if wish.stored is None and self._outdated(material):
+            self._check_digits(wish)
+            if wish.stored is None and self._material(material).get("outdated"):
                 wish.faults.append(thing.problem("material", "workbook.outdated_reference", value=material))
             self._note_routing(wish, material)
+
+    def _check_digits(self, wish: OrderWish) -> None:
+        """The rule of the order's own commands: no part of what is counted in wholes."""
+        known, qty, uom = self._material(wish.values["material"]), wish.values["qty"], wish.values["uom"]
+        digits = known.get("uom_digits", 0)
+        if _touched(wish, "qty") and uom == known.get("report_uom") and not is_exact(qty, digits):
+            wish.faults.append(wish.thing.problem("qty", "order.qty_digits", qty=plain(qty), uom=uom, digits=digits))
 
     def _note_routing(self, wish: OrderWish, material: str) -> None:
         if wish.stored or material in self._without_routing:

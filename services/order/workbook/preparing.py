@@ -66,6 +66,8 @@ class Prepared:
     errors: list[Problem] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
     skipped: list[Problem] = field(default_factory=list)
+    run_id: UUID | None = None
+    """Of the import that did it; none where nothing changed."""
 
     def token(self) -> str:
         """A mark of exactly these changes and errors: it stays the same as long as an import would do the same."""
@@ -106,7 +108,7 @@ def prepare(said: Said, stored: Stored, new_id: Callable[[], UUID]) -> Prepared:
     faults = [fault for wish in wishes for fault in wish.faults]
     of_orders = [fault for wish in orders for fault in wish.faults]
     prepared.errors = _sorted([*said.errors, *merger.errors, *faults, *checker.errors, *of_orders], said)
-    prepared.notes = [*said.notes, *_without_machines(wishes, world), *checker.notes]
+    prepared.notes = [*said.notes, *_without_machines(wishes, world), *_without_workers(wishes, world), *checker.notes]
     prepared.skipped = _sorted(_skipped(wishes, orders, prepared.errors, said.taken), said)
     for wish in wishes:
         if wish.good and (changes := list(changes_of(wish, said.setting))):
@@ -187,6 +189,17 @@ def _without_machines(wishes: Iterable[Wish], world: World) -> Iterator[Problem]
         used = not any(each["outdated"] for each in wish.document.level("work_centre").values())
         if wish.kind == "work_centre" and wish.good and used and not world.machines.get(wish.no):
             yield wish.first.problem("no", "workbook.no_machines", value=wish.no)
+
+
+def _without_workers(wishes: Iterable[Wish], world: World) -> Iterator[Problem]:
+    """Each skill that operations of the file name and no worker has, once."""
+    noted = world.skills()
+    for wish in wishes:
+        for (level, key), thing in wish.things.items() if wish.good else ():
+            skill = wish.document.level("operation").get(key, {}).get("skill") if level == "operation" else ""
+            if skill and skill not in noted:
+                noted.add(skill)
+                yield thing.problem("skill", "workbook.skill_of_nobody", value=skill)
 
 
 def _skipped(

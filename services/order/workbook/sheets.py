@@ -47,6 +47,7 @@ class Column:
 
     required: a new thing needs it. default: value for a new thing, or where the cell is empty; may depend on the
     columns before. refers: kind of definition that the cell names. only_read: written by the export, ignored on import.
+    offers: what the template lists to choose from, where other things may be right too.
     """
 
     key: str
@@ -56,6 +57,7 @@ class Column:
     default: Any = None
     refers: str = ""
     only_read: bool = False
+    offers: tuple[str, ...] = ()
 
     def empty(self, values: Values) -> Any:
         """The value where nothing is said."""
@@ -126,6 +128,13 @@ def _same_as(name: str) -> Callable[[Values], Any]:
     return lambda values: values[name]
 
 
+MAPPINGS = ("tower_light", "packml", "mtconnect")
+"""State mappings that the equipment service has built in; a test holds the two lists together."""
+OWN_MAPPING = "own-"
+"""What the name of a mapping that a workshop makes itself begins with."""
+_STEPS = ("1.0", "1.5", "2.5", "4.0", "6.5")
+AQLS = (*(Decimal(step).scaleb(power) for power in range(-2, 3) for step in _STEPS), Decimal(1000))
+"""The series of GB/T 2828.1, five steps a decade, in percent (above 10: defects per 100 units)."""
 _REMOVE = Column("remove", YesNo())
 _ONE = Decimal(1)
 
@@ -225,7 +234,7 @@ EQUIPMENT = Sheet(
         Column("is_networked", YesNo()),
         Column("efficiency", Number(low=None, above=Decimal(0), high=Decimal(10)), default=_ONE),
         Column("initial_setup_family", Code(apart=";")),
-        Column("mapping", Code()),
+        Column("mapping", Code(), offers=MAPPINGS),
         Column("counter_modulus", POSITIVE),
         Column("signal_timeout_s", Whole(high=Decimal(7 * 86400))),
         Column("area", Code()),
@@ -284,7 +293,7 @@ INSPECTION_PLANS = Sheet(
         Column("every", Whole(), "stage"),
         Column("sampling", SAMPLING, "stage"),
         Column("sample_size", Whole(low=Decimal(1)), "stage", default=1),
-        Column("aql", POSITIVE, "stage"),
+        Column("aql", POSITIVE, "stage", offers=tuple(format(each, "f") for each in AQLS)),
         Column("inspection_level", LEVELS, "stage"),
         Column("gate", YesNo(), "stage"),
         Column("characteristic", Code(), required=True),

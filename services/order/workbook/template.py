@@ -149,6 +149,10 @@ def _rule(column: Column, language: str) -> DataValidation | None:
         words = _words(column, language)
         listed = f'"{",".join(words)}"'
         return DataValidation(type="list", formula1=listed, allow_blank=True) if len(listed) <= _MOST_LIST else None
+    if column.offers:
+        rule = DataValidation(type="list", formula1=f'"{",".join(column.offers)}"', allow_blank=True)
+        rule.errorStyle = "information"
+        return rule
     if column.refers:
         target, level = next(each for each in LEVELS_BY_NAME.values() if each[1].of == column.refers)
         place = get_column_letter([each.key for each in target.columns].index(level.key[0]) + 1)

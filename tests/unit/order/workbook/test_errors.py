@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mes.i18n import catalogue
 
-from services.order.workbook.sheets import SHEETS
+from services.equipment.domain import states
+from services.order.workbook.sheets import AQLS, MAPPINGS, SHEETS
+from services.quality.domain import sampling
 
 from .conftest import book, codes
 
@@ -34,6 +36,7 @@ REASON = {"code": "R", "kind": "scrap"}
         ("orders", ORDER, {"qty": "1.0000001"}, "qty", "too_precise"),
         ("orders", ORDER, {"qty": 1e15}, "qty", "too_large"),
         ("orders", ORDER, {"qty": "#REF!"}, "qty", "excel_error"),
+        ("orders", ORDER, {"qty": "2.5"}, "qty", "order.qty_digits"),
         ("orders", ORDER, {"no": None}, "no", "key_empty"),
         ("orders", ORDER, {"no": "x" * 61}, "no", "too_long"),
         ("orders", ORDER, {"no": "A;B"}, "no", "not_in_code"),
@@ -72,6 +75,7 @@ REASON = {"code": "R", "kind": "scrap"}
         ("equipment", {"no": "M9"}, {"work_centre": "NONE"}, "work_centre", "unknown_reference"),
         ("equipment", {"no": "M9", "work_centre": "PRESS"}, {"efficiency": 0}, "efficiency", "not_above"),
         ("equipment", {"no": "M9"}, {"work_centre": None}, "work_centre", "required"),
+        ("equipment", {"no": "M9", "work_centre": "PRESS"}, {"mapping": "PackML 3"}, "mapping", "unknown_mapping"),
         ("setup_matrix", {"to_family": "F"}, {"work_centre": "NONE", "minutes": 5}, "work_centre", "unknown_reference"),
         ("setup_matrix", {"to_family": "F"}, {"minutes": -5}, "minutes", "negative"),
         ("reasons", REASON, {"kind": "mood"}, "kind", "unknown_word"),
@@ -86,6 +90,7 @@ REASON = {"code": "R", "kind": "scrap"}
         ("inspection_plans", PLAN, {"stage": "LUNCH"}, "stage", "unknown_word"),
         ("inspection_plans", PLAN, {"trigger": "every_n"}, "every", "every_missing"),
         ("inspection_plans", PLAN, {"sampling": "aql"}, "aql", "aql_missing"),
+        ("inspection_plans", PLAN, {"sampling": "aql", "aql": 1.2}, "aql", "aql_unknown"),
         ("inspection_plans", PLAN, {"lsl": 2, "usl": 1}, "target", "limits_order"),
         ("inspection_plans", PLAN, {"limit_lcl": 2, "limit_cl": 1}, "limit_cl", "limits_order"),
         ("inspection_plans", PLAN, {"kind": "attribute", "chart": "i_mr"}, "chart", "chart_of_other_kind"),
@@ -122,6 +127,59 @@ def test_a_wrong_cell_is_named(
         words = seen.errors[0].render(language)["message"]
         assert words != f"workbook.{code}"
         assert not {"{", "—"} & set(words)
+
+
+def test_pieces_are_whole_and_kilograms_as_the_material_says(stocked: Office) -> None:
+    stocked.load_tables(materials=[{"no": "OIL", "stock_uom": "kg", "uom_digits": 1}])
+    rows = [
+        {"no": "A", "material": "OIL", "qty": 2.5},
+        {"no": "B", "material": "OIL", "qty": 2.55},
+        {"no": "C", "material": "P-1", "qty": 2.5, "uom": "kg"},
+        {"no": "MO-1", "material": "P-1", "qty": 99.5},
+    ]
+    seen = stocked.look_at(orders=rows)
+    assert codes(seen) == [("orders", 3, "qty", "order.qty_digits"), ("orders", 5, "qty", "order.qty_digits")]
+    # The digits may come with the same file.
+    material = {"no": "OIL", "stock_uom": "kg", "uom_digits": 2}
+    assert codes(stocked.look_at(materials=[material], orders=rows[:3])) == []
+
+
+@pytest.mark.parametrize(
+    ("aql", "nearest"),
+    [("1.2", "1.0 / 1.5"), ("0.001", "0.010"), ("2000", "1000"), ("7", "6.5 / 10"), ("300", "250 / 400")],
+)
+def test_an_aql_beside_the_series_names_the_nearest_that_are_in_it(stocked: Office, aql: str, nearest: str) -> None:
+    seen = stocked.look_at(inspection_plans=[{**PLAN, "sampling": "aql", "aql": aql}])
+    assert [each.params["nearest"] for each in seen.errors] == [nearest]
+    assert f"AQL {aql}" in seen.errors[0].render("zh-CN")["message"]
+    # A fixed sample does not use it.
+    assert codes(stocked.look_at(inspection_plans=[{**PLAN, "sampling": "fixed", "aql": aql}])) == []
+
+
+def test_the_series_is_that_of_the_quality_service(stocked: Office) -> None:
+    assert tuple(format(each, "f") for each in AQLS) == sampling.AQLS
+    rows = [{**PLAN, "plan": f"IP-{each}", "sampling": "aql", "aql": each} for each in sampling.AQLS]
+    assert codes(stocked.look_at(inspection_plans=rows)) == []
+
+
+def test_signal_mappings_are_those_of_the_equipment_service_or_a_workshops_own(stocked: Office) -> None:
+    assert set(MAPPINGS) == set(states.BUILT_IN) - {""}
+    for name in (*MAPPINGS, "", "own-press-line"):
+        assert codes(stocked.look_at(equipment=[{"no": "M1", "mapping": name}])) == []
+    seen = stocked.look_at(equipment=[{"no": "M1", "mapping": "towerlight"}])
+    assert all(name in seen.errors[0].render("en")["message"] for name in (*MAPPINGS, "own-"))
+
+
+def test_what_was_stored_before_a_rule_comes_back_but_is_not_made_anew(stocked: Office) -> None:
+    plan = {**PLAN, "sampling": "aql", "aql": "1.5"}
+    stocked.load_tables(inspection_plans=[plan])
+    stocked.specs["inspection_plan", "IP"]["stages"][0]["aql"] = "1.2"
+    stocked.specs["equipment", "M1"]["mapping"] = "plc-line-1"
+    seen = stocked.look(stocked.export())
+    assert (seen.errors, seen.changes) == ([], [])
+    assert codes(stocked.look_at(inspection_plans=[{**plan, "aql": "1.3"}])) == [
+        ("inspection_plans", 2, "aql", "aql_unknown")
+    ]
 
 
 def test_all_errors_come_at_once_with_their_rows(stocked: Office) -> None:
@@ -189,6 +247,22 @@ def test_a_work_centre_without_machines_is_no_place(stocked: Office) -> None:
 def test_an_order_without_a_routing_is_only_noted(stocked: Office) -> None:
     seen = stocked.look_at(orders=[{"no": "MO-3", "material": "RM", "qty": 1}])
     assert (codes(seen), [each.code for each in seen.notes]) == ([], ["workbook.no_routing"])
+
+
+def test_skills_that_nobody_has_are_noted_once_each(stocked: Office) -> None:
+    rows = [{**OPERATION, "seq": seq, "skill": skill} for seq, skill in ((10, "WELD"), (20, "CNC"), (30, "WELD"))]
+    seen = stocked.look_at(routings=[*rows, {**OPERATION, "seq": 40}])
+    assert codes(seen) == []
+    assert [(each.row, each.column, each.code) for each in seen.notes] == [
+        (2, "skill", "workbook.skill_of_nobody"), (3, "skill", "workbook.skill_of_nobody"),
+    ]  # fmt: skip
+    assert "“WELD”" in seen.notes[0].render("zh-CN")["message"]
+    worker = {"code": "W-1", "skills": "WELD:2026-12-31"}
+    assert [each.row for each in stocked.look_at(routings=rows, workers=[worker]).notes] == [3]
+    stocked.load_tables(workers=[worker])
+    assert [each.row for each in stocked.look_at(routings=rows).notes] == [3]
+    gone = stocked.look_at(routings=rows, workers=[{**worker, "outdated": "yes"}])
+    assert [each.row for each in gone.notes] == [2, 3]
 
 
 def test_missing_and_unknown_columns(stocked: Office) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -281,6 +282,46 @@ def test_text_is_never_a_formula(office: Office) -> None:
     again = office.look(office.export())
     assert (again.errors, again.changes) == ([], [])
     assert office.specs["material", "A"]["name"]["zh"] == "=1+2"
+
+
+def _with_formulas(cells: dict[str, str]) -> bytes:
+    """A sheet of orders with XML of our own for some cells, as other programs write it."""
+    made = book({"orders": [{"no": "MO-2", "material": "P-1", "qty": 7, "priority": 5, "customer": "x"}]})
+    raw = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(made)) as old, zipfile.ZipFile(raw, "w") as new:
+        for entry in old.infolist():
+            text = old.read(entry)
+            if entry.filename == "xl/worksheets/sheet1.xml":
+                for place, xml in cells.items():
+                    text, count = re.subn(rb'<c r="%s".*?</c>' % place.encode(), xml.encode(), text)
+                    assert count == 1, place
+            new.writestr(entry, text)
+    return raw.getvalue()
+
+
+@pytest.mark.parametrize(
+    "xml",
+    ['<c r="C2"><f>A1*2</f></c>', '<c r="C2"><f>A1*2</f><v></v></c>', '<c r="C2"><f>A1*2</f><v/></c>',
+     '<c r="C2"><f t="shared" si="0"/></c>', '<c r="C2" t="str"><f>A1*2</f></c>'],
+)  # fmt: skip
+def test_a_formula_without_a_value_says_what_to_do(stocked: Office, xml: str) -> None:
+    seen = stocked.look(_with_formulas({"C2": xml}))
+    assert codes(seen) == [("orders", 2, "qty", "formula_without_value")]
+    assert "WPS" in seen.errors[0].render("zh-CN")["message"]
+
+
+def test_formulas_with_a_value_are_that_value(stocked: Office) -> None:
+    cells = {"C2": '<c r="C2"><f>3+4</f><v>7</v></c>', "E2": '<c r="E2" t="str"><f>IF(1,"","")</f><v></v></c>'}
+    seen = stocked.look(_with_formulas(cells))
+    assert codes(seen) == []
+    assert [(each.values["qty"], each.values["customer"]) for each in seen.orders] == [(7, "")]
+
+
+def test_rows_of_nothing_but_formulas_without_values_are_not_passed_over(stocked: Office) -> None:
+    formula = {"no": "=Plan!A2", "material": "=Plan!B2", "qty": "=Plan!C2"}
+    seen = stocked.look(book({"orders": [formula]}))
+    assert [code for *_, code in codes(seen)] == ["formula_without_value"]
+    assert [each.row for each in seen.errors] == [2]
 
 
 def test_reading_is_quick_for_a_large_sheet() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mes.i18n import t
+from openpyxl import load_workbook
 
 from examples.tables import Tables
 from services.order.workbook.kinds import Breaks, Minutes, Moment, Number, Parts, Places, Setting, Skills, Wholes
@@ -56,7 +59,7 @@ def shops(draw: Any) -> dict[str, list[dict[str, Any]]]:
     ]  # fmt: skip
     return {
         "materials": [
-            _named({"no": no, "stock_uom": "kg", "order_uom": "pcs", "report_uom": "pcs",
+            _named({"no": no, "stock_uom": "kg", "order_uom": "pcs", "report_uom": "pcs", "uom_digits": 6,
                     "order_factor": draw(QUANTITY), "report_factor": draw(QUANTITY),
                     "tracking": draw(st.sampled_from(["none", "按批", "Serial", ""])), "outdated": draw(FLAG)}, draw)
             for no in materials
@@ -129,6 +132,26 @@ def test_the_template_can_be_imported(office: Office, language: str) -> None:
         "routing",
     }  # fmt: skip
     assert list(office.orders) == ["MO-0001"]
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+def test_the_template_offers_what_a_cell_may_be(language: str) -> None:
+    book = load_workbook(io.BytesIO(template_book(language, ZONE)))
+    offered = {}
+    for sheet in book.worksheets:
+        titles = {str(cell.coordinate).rstrip("1"): cell.value for cell in sheet[1]}
+        for rule in sheet.data_validations.dataValidation:
+            if rule.type == "list":
+                letter = str(rule.sqref).partition("2:")[0]
+                offered[sheet.title, str(titles[letter]).rstrip("*")] = rule.formula1
+    plans, machines = (t(f"workbook.sheet.{each}", language) for each in ("inspection_plans", "equipment"))
+    aql, level = (t(f"workbook.column.inspection_plans.{each}", language) for each in ("aql", "inspection_level"))
+    assert offered[plans, aql].startswith('"0.010,0.015,') and offered[plans, aql].endswith(',650,1000"')
+    assert offered[plans, level] == '"I,II,III,S-1,S-2,S-3,S-4"'
+    mapping = t("workbook.column.equipment.mapping", language)
+    assert offered[machines, mapping] == '"tower_light,packml,mtconnect"'
+    # Excel takes no more in a list of words.
+    assert all(len(each) <= 255 for each in offered.values())
 
 
 @given(st.decimals("-99999999999", "99999999999", places=6))
