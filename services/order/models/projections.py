@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from mes.db import PrimaryId
-from sqlalchemy import BigInteger, Index, LargeBinary
+from sqlalchemy import BigInteger, Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.order.models.base import Base
@@ -39,6 +39,20 @@ class InspectionGate(Base):
     stage: Mapped[str]
     state: Mapped[str]
     gate: Mapped[bool]
+    as_of: Mapped[datetime]
+
+
+class Nonconformance(Base):
+    """A nonconformance of an order; open until it was decided what becomes of its pieces (or that it was none)."""
+
+    __tablename__ = "nonconformance"
+    __table_args__ = (Index("ix_nonconformance_open", "order_id", postgresql_where=text("open")),)
+
+    id: Mapped[PrimaryId]
+    site_id: Mapped[UUID]
+    order_id: Mapped[UUID]
+    no: Mapped[str]
+    open: Mapped[bool]
     as_of: Mapped[datetime]
 
 
