@@ -117,6 +117,8 @@ async def hold_for(session: AsyncSession, ctx: Context, nc: quality_pb2.Nonconfo
         await hold_order_in(session, ctx, work, "QUALITY_HOLD", reason, nonconformance)
     else:
         await hold_job_in(session, ctx, work, job, "QUALITY_HOLD", reason, nonconformance)
+    for hold in _held_by(work, nc):
+        hold.findings = [{"code": each.code, "params": dict(each.params)} for each in nc.findings]
     await settle(session, ctx, work)
 
 

@@ -198,6 +198,23 @@ async def test_an_order_is_not_complete_while_pieces_are_in_question_even_withou
     assert (await shop.post(f"{path}/close"))["good_qty"] == "93"
 
 
+async def test_what_a_chart_found_is_said_in_the_readers_language(shop: Shop) -> None:
+    await shop.product("FG-1", shop.op(10, "P-01"))
+    order, (job,) = await shop.released("FG-1")
+    quality = Quality(shop, job)
+    problem = quality.nonconformance("Registered", 5, False)
+    problem.defect = ""
+    params = {"characteristic": "OD", "chart": "X̄", "rule": "1"}
+    problem.findings.add(code="nonconformance.rule").params.update(params)
+    await shop.tell("quality", quality_pb2.NonconformanceOpened(nonconformance=problem), order["order_id"])
+    (hold,) = await shop.get("/holds")
+    assert (hold["reason"], hold["findings"]) == ("NC-1", [{"code": "nonconformance.rule", "params": params}])
+    said = {"en": "NC-1; OD, X̄ chart: rule 1 violated", "zh-CN": "NC-1; OD 的 X̄ 控制图违反规则 1"}
+    for language, text in said.items():
+        page = await shop.http.get(f"/t/{job['code']}", params={"lang": language})
+        assert text in page.text, page.text
+
+
 async def test_what_no_longer_applies_is_no_error(shop: Shop) -> None:
     await shop.product("FG-1", shop.op(10, "P-01"))
     order, (job,) = await shop.released("FG-1")

@@ -1,4 +1,4 @@
-"""Nonconformances of orders, also those that hold nothing.
+"""Nonconformances of orders, also those that hold nothing; what holds say as messages of the catalogues.
 
 Revision: 0002
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0002"
 down_revision = "0001"
@@ -28,6 +29,10 @@ def upgrade() -> None:
     op.create_index(
         "ix_nonconformance_open", "nonconformance", ["order_id"], unique=False, postgresql_where=sa.text("open")
     )
+    findings = sa.Column(
+        "findings", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'[]'"), nullable=False
+    )
+    op.add_column("hold", findings)
     # What is known of those that came before: they hold something. The reason of the hold begins with their number.
     op.execute(
         """
