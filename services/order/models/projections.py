@@ -13,7 +13,8 @@ from services.order.models.base import Base
 
 
 class EquipmentState(Base):
-    """The last state that the equipment service told; `as_of`: when it was told, so that its age can be shown."""
+    """The last state that the equipment service told. as_of: when; it tells changes only, so this is not when the
+    machine was last heard of (equipment's API says that: `last_signal_at`)."""
 
     __tablename__ = "equipment_state"
 
