@@ -124,6 +124,10 @@ class Machine:
     def _draw_failure(self) -> float:
         return self.random.expovariate(1 / self.profile.mtbf_s) if self.profile.mtbf_s > 0 else float("inf")
 
+    def begin(self) -> list[Happening]:
+        """What it is at, said for the first time."""
+        return self._restate()
+
     # ---- what people do with it ----
 
     def begin_setup(self, now: datetime, seconds: float) -> list[Happening]:

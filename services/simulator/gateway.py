@@ -11,6 +11,8 @@ from services.simulator.client import Client
 from services.simulator.views import Job, Lot, Nonconformance, Order, lot_of, nonconformance_of
 
 _PAGE = 500
+# So many signals may come at once.
+_BATCH = 1000
 
 
 def _plain(quantity: Decimal | float) -> str:
@@ -152,7 +154,13 @@ class Gateway:
 
     async def signals(self, batch: Sequence[dict[str, Any]]) -> None:
         """Deliver what machines said; sending it twice does no harm."""
-        await self.client.post("/equipment/signals", {"signals": list(batch)}, actor="gateway")
+        for start in range(0, len(batch), _BATCH):
+            signals = list(batch[start : start + _BATCH])
+            await self.client.post("/equipment/signals", {"signals": signals}, actor="gateway")
+
+    async def heard(self) -> set[str]:
+        """Ids of the machines that have ever said anything."""
+        return {row["equipment_id"] for row in await self._all("/equipment/equipment") if row["last_signal_at"]}
 
     async def stop_machine(self, equipment_id: str, worker: str, reason: str, at: datetime) -> None:
         """Tell that a machine without signals is down."""

@@ -68,20 +68,28 @@ def _fields(profile: Profile) -> dict[str, Any]:
 
 
 async def load_workplaces(gateway: Gateway, *, seed: int, now: datetime) -> dict[str, Workplace]:
-    """Every machine and bench by its id. A shop in which no calendar has shifts runs exactly to its standard times."""
+    """Every machine and bench by its id. A shop in which no calendar has shifts runs exactly to its standard times.
+
+    A machine with signals says at once what it is at. At the very first start it has stood there since work began: the
+    time until somebody switched the simulation on is known, and no gap.
+    """
     calendars = {row["calendar_id"]: working_time(row) for row in await gateway.definitions("calendars")}
     centres = {row["work_centre_id"]: row for row in await gateway.definitions("work-centres")}
     always = WorkingTime(ZoneInfo("UTC"))
     benchmark = not any(calendar.shifts for calendar in calendars.values())
+    heard = await gateway.heard()
     places = {}
     for row in sorted(await gateway.definitions("equipment"), key=lambda each: str(each["no"])):
         centre = centres.get(row["work_centre_id"], {})
         calendar = calendars.get(row.get("calendar_id") or centre.get("calendar_id") or "", always)
         place = Place(row["equipment_id"], row["no"], bool(row["is_networked"]), row.get("mapping") or "")
         random = Random(f"{seed}/{place.no}")
-        machine = Machine(place.no, random, calendar, now, _profile(row, benchmark))
+        span = calendar.current(now) if place.id not in heard else None
+        machine = Machine(place.no, random, calendar, span.start if span else now, _profile(row, benchmark))
         controller = (
             Controller(place.id, f"sim-{place.no}", place.mapping, str(uuid4())) if place.is_networked else None
         )
+        if controller:
+            controller.say(machine.begin())
         places[place.id] = Workplace(place, machine, controller, gateway)
     return places

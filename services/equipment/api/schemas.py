@@ -1,4 +1,4 @@
-"""Shapes of requests and answers. Times are UTC with zone; seconds, counts and ratios are decimal strings."""
+"""Shapes of answers. Times are UTC with zone; seconds, counts and ratios are decimal strings."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from services.equipment.domain.compose import Piece, Sourced
 from services.equipment.domain.oee import Kpis, Output, Ranged, Times
-from services.equipment.domain.signals import SignalKind
 from services.equipment.models import Equipment, OverlayRow
 
 
@@ -24,70 +23,22 @@ def plain(value: Decimal | None) -> str | None:
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
-def _as_text(value: Any) -> Any:
-    # Sources say numbers too; booleans stay wrong.
-    return str(value) if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else value
-
-
 Number = Annotated[Decimal, PlainSerializer(plain, return_type=str | None)]
-Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
-Said = Annotated[str, BeforeValidator(_as_text), Field(max_length=500, pattern=r"^[^\x00]*$")]
 
 
-_ID = "0198c1f0-0000-7000-8000-00000000000{}"
-_AT = "2026-11-23T08:0{}:00Z"
+ID = "0198c1f0-0000-7000-8000-00000000000{}"
+AT = "2026-11-23T08:0{}:00Z"
 
 
-def _shown(**example: Any) -> ConfigDict:
+def shown(**example: Any) -> ConfigDict:
     """Configuration of a model: what it looks like, for the documentation."""
     return ConfigDict(json_schema_extra={"examples": [example]})
-
-
-class Strict(BaseModel):
-    """A request: unknown fields are errors."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class SignalIn(Strict):
-    """A signal. seq: the source's own number within its session; name: counter or alarm code."""
-
-    equipment_id: UUID
-    source: Annotated[Text, Field(min_length=1)]
-    session: Text = ""
-    seq: Annotated[int | None, Field(ge=0, lt=2**63)] = None
-    time: AwareDatetime
-    kind: SignalKind
-    name: Text = ""
-    value: Said = ""
-
-
-class SignalsIn(Strict):
-    """A batch of at most 1,000 signals of any machines, in any order."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "signals": [
-                        {
-                            "equipment_id": "0198c1f0-0000-7000-8000-000000000001", "source": "plc-1",
-                            "session": "2026-11-23", "seq": 17, "time": "2026-11-23T08:00:00Z", "kind": "state",
-                            "value": "EXECUTE",
-                        }
-                    ]
-                }
-            ]
-        },
-    )  # fmt: skip
-    signals: Annotated[list[SignalIn], Field(min_length=1, max_length=1000)]
 
 
 class SignalsOut(BaseModel):
     """accepted: new ones; duplicates: known before."""
 
-    model_config = _shown(accepted=1, duplicates=0)
+    model_config = shown(accepted=1, duplicates=0)
     accepted: int
     duplicates: int
 
@@ -95,10 +46,10 @@ class SignalsOut(BaseModel):
 class EquipmentOut(BaseModel):
     """A machine and its current state. age_s: seconds since its last signal, null where it never gave one."""
 
-    model_config = _shown(
-        equipment_id=_ID.format(1), no="P-02", name={"zh": "110吨冲床二号", "en": "Press 110 t no. 2"},
-        work_centre_id=_ID.format(2), is_networked=True, mapping="tower_light", category="PRODUCING", native="green",
-        reason="", source="signal", since=_AT.format(0), last_signal_at=_AT.format(5), age_s="12.5",
+    model_config = shown(
+        equipment_id=ID.format(1), no="P-02", name={"zh": "110吨冲床二号", "en": "Press 110 t no. 2"},
+        work_centre_id=ID.format(2), is_networked=True, mapping="tower_light", category="PRODUCING", native="green",
+        reason="", source="signal", since=AT.format(0), last_signal_at=AT.format(5), age_s="12.5",
     )  # fmt: skip
     equipment_id: UUID
     no: str
@@ -129,8 +80,8 @@ class EquipmentOut(BaseModel):
 class RawOut(BaseModel):
     """An interval as the source said it. mapping: version that gave the category."""
 
-    model_config = _shown(
-        interval_id="98bad389", start=_AT.format(0), end=_AT.format(5), category="PRODUCING",
+    model_config = shown(
+        interval_id="98bad389", start=AT.format(0), end=AT.format(5), category="PRODUCING",
         native="green", mapping=1, clamped=False, source="plc-1",
     )  # fmt: skip
     interval_id: str
@@ -154,10 +105,10 @@ class RawOut(BaseModel):
 class PieceOut(BaseModel):
     """An interval of the composed timeline. ids: raw intervals, runs and what people laid over them."""
 
-    model_config = _shown(
-        start=_AT.format(0), end=_AT.format(5), seconds="300", category="STANDBY", raw_category="STANDBY",
+    model_config = shown(
+        start=AT.format(0), end=AT.format(5), seconds="300", category="STANDBY", raw_category="STANDBY",
         native="yellow", reason="D-MATERIAL", source="signal", planned=True, outside_planned=False, clamped=False,
-        auto_closed=False, shift="D", production_date="2026-11-23", order_ids=[_ID.format(3)],
+        auto_closed=False, shift="D", production_date="2026-11-23", order_ids=[ID.format(3)],
         ids=["98bad389-8ce4-563f-8436-a446be74f28a"],
     )  # fmt: skip
     start: datetime
@@ -203,7 +154,7 @@ class TimelineOut(BaseModel):
 class RangeOut(BaseModel):
     """value: null while low and high differ, because there is time without data."""
 
-    model_config = _shown(value=None, low="0.82", high="0.85")
+    model_config = shown(value=None, low="0.82", high="0.85")
     value: Number | None
     low: Number | None
     high: Number | None
@@ -251,8 +202,8 @@ class KpisOut(BaseModel):
 class ReportOut(BaseModel):
     """A report that is in the figures."""
 
-    model_config = _shown(
-        report_id=_ID.format(4), good="95", scrap="5", rework="0", run_s_per_unit="2.4", occurred_at=_AT.format(5)
+    model_config = shown(
+        report_id=ID.format(4), good="95", scrap="5", rework="0", run_s_per_unit="2.4", occurred_at=AT.format(5)
     )  # fmt: skip
     report_id: UUID
     good: Number
@@ -287,58 +238,12 @@ class OeeOut(BaseModel):
     by_equipment: list[OeeLine]
 
 
-class StopIn(Strict):
-    """A stop told by hand; without `end` it lasts until production goes on."""
-
-    model_config = _shown(start=_AT.format(0), reason="D-BREAK", category="UNPLANNED_DOWN", worker="W-017")
-    start: AwareDatetime
-    end: AwareDatetime | None = None
-    reason: Text = ""
-    category: Text = ""
-    worker: Text = ""
-
-
-class EndIn(Strict):
-    """When the stop ended."""
-
-    model_config = _shown(end=_AT.format(5))
-    end: AwareDatetime
-
-
-class ReasonIn(Strict):
-    """The reason of the stops in [start, end)."""
-
-    model_config = _shown(start=_AT.format(0), end=_AT.format(5), reason="D-MATERIAL")
-    start: AwareDatetime
-    end: AwareDatetime
-    reason: Text
-
-
-class ReclassifyIn(Strict):
-    """[start, end) was of this category."""
-
-    model_config = _shown(
-        start=_AT.format(0), end=_AT.format(5), category="PLANNED_DOWN", reason="D-PM"
-    )  # fmt: skip
-    start: AwareDatetime
-    end: AwareDatetime
-    category: Text
-    reason: Text = ""
-
-
-class SplitIn(Strict):
-    """Where to cut."""
-
-    model_config = _shown(at=_AT.format(2))
-    at: AwareDatetime
-
-
 class OverlayOut(BaseModel):
     """Something that a person said, with who and when."""
 
-    model_config = _shown(
-        overlay_id=_ID.format(5), equipment_id=_ID.format(1), kind="stop", start=_AT.format(0), end=None,
-        category="UNPLANNED_DOWN", reason="D-BREAK", by="W-017", at=_AT.format(1), auto_closed=False,
+    model_config = shown(
+        overlay_id=ID.format(5), equipment_id=ID.format(1), kind="stop", start=AT.format(0), end=None,
+        category="UNPLANNED_DOWN", reason="D-BREAK", by="W-017", at=AT.format(1), auto_closed=False,
     )  # fmt: skip
     overlay_id: UUID
     equipment_id: UUID
@@ -362,9 +267,9 @@ class OverlayOut(BaseModel):
 class AlarmOut(BaseModel):
     """An alarm; active and acknowledged are independent of each other."""
 
-    model_config = _shown(
-        alarm_id=_ID.format(6), equipment_id=_ID.format(1), code="E-217", message="Lubrication low", active=True,
-        acknowledged=False, raised_at=_AT.format(0), changed_at=_AT.format(0),
+    model_config = shown(
+        alarm_id=ID.format(6), equipment_id=ID.format(1), code="E-217", message="Lubrication low", active=True,
+        acknowledged=False, raised_at=AT.format(0), changed_at=AT.format(0),
     )  # fmt: skip
     alarm_id: UUID
     equipment_id: UUID
@@ -379,7 +284,7 @@ class AlarmOut(BaseModel):
 class LossOut(BaseModel):
     """Time lost to one category and reason; share: of all losses; cumulative: with all larger ones."""
 
-    model_config = _shown(
+    model_config = shown(
         category="UNPLANNED_DOWN", reason="D-BREAK", seconds="1800", share="0.6", cumulative="0.6",
         interval_ids=["98bad389-8ce4-563f-8436-a446be74f28a"],
     )  # fmt: skip
@@ -391,18 +296,10 @@ class LossOut(BaseModel):
     interval_ids: list[str]
 
 
-class MappingIn(Strict):
-    """The next version of a mapping: native value to category."""
-
-    model_config = _shown(words={"EXECUTE": "PRODUCING", "SUSPENDED": "STANDBY"})
-    words: dict[str, str]
-    valid_from: AwareDatetime | None = None
-
-
 class MappingOut(BaseModel):
     """One version of a mapping."""
 
-    model_config = _shown(
+    model_config = shown(
         name="packml", version=1, valid_from="1970-01-01T00:00:00Z", words={"EXECUTE": "PRODUCING"}
     )  # fmt: skip
     name: str

@@ -6,20 +6,8 @@ from uuid import UUID
 
 from mes.web import Ctx, Session, fact_router, service_router
 
-from services.equipment.api.schemas import (
-    AlarmOut,
-    EndIn,
-    MappingIn,
-    MappingOut,
-    OverlayOut,
-    ReasonIn,
-    ReclassifyIn,
-    SignalsIn,
-    SignalsOut,
-    SplitIn,
-    StopIn,
-    utc,
-)
+from services.equipment.api.requests import EndIn, MappingIn, ReasonIn, ReclassifyIn, SignalsIn, SplitIn, StopIn
+from services.equipment.api.schemas import AlarmOut, MappingOut, OverlayOut, SignalsOut, utc
 from services.equipment.commands import alarms, mappings, overlays
 from services.equipment.commands.signals import Incoming, take_signals
 from services.equipment.domain.compose import OverlayKind

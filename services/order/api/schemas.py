@@ -68,6 +68,7 @@ class HoldOut(BaseModel):
     order_id: UUID
     job_id: UUID | None
     nonconformance_id: UUID | None
+    findings: list[dict[str, Any]] = Field(description="what adds to the reason: messages of the catalogues")
     opened_at: datetime
     opened_by: str
     released_at: datetime | None

@@ -8,18 +8,18 @@ from decimal import Decimal
 from uuid import UUID
 
 from mes.context import Context
-from mes.errors import Conflict, Invalid
+from mes.errors import Invalid
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands import events, progress, runs
 from services.order.commands.jobs import abort_in
-from services.order.commands.loading import Work, check_order, load
+from services.order.commands.loading import Work, check_order, load, open_nonconformance
 from services.order.commands.orders import need_reason
 from services.order.commands.recording import Entry, record
 from services.order.domain.guards import Change
 from services.order.domain.ledger import ZERO
 from services.order.domain.quantity import plain
-from services.order.domain.states import JOB_ENDED, ORDER, legal
+from services.order.domain.states import JOB_ENDED
 from services.order.models import Job, ProductionOrder
 
 DISPOSITIONS = ("stock", "scrap", "rework", "transfer")
@@ -105,9 +105,8 @@ async def short_close(session: AsyncSession, ctx: Context, order_id: UUID, *, re
     work = await load(session, ctx, order_id)
     check_order(work.order, "short_close")
     need_reason(reason)
-    if any(hold.nonconformance_id is not None for hold in work.holds):
-        state = work.order.state
-        raise Conflict("order.open_nonconformance", state=state, legal=legal(ORDER, state), no=work.order.no)
+    if undecided := await progress.open_nonconformances(session, order_id):
+        raise open_nonconformance(work.order, undecided)
     for hold in work.holds:
         hold.released_at, hold.released_by, hold.release_note = ctx.now, ctx.actor, reason
     for job in work.jobs.values():

@@ -12,7 +12,7 @@ from mes.errors import Conflict, Invalid
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands import runs
-from services.order.commands.guarding import Crew, check_skill, hold_against, levels_for
+from services.order.commands.guarding import Crew, check_skill, hold_against, levels_for, site_of
 from services.order.commands.loading import Work, check_active, check_job, load_of_job
 from services.order.commands.orders import need_reason
 from services.order.commands.progress import has_material, reevaluate, settle
@@ -216,6 +216,7 @@ async def resume(session: AsyncSession, ctx: Context, job_id: UUID, *, workers: 
         raise refuse("job.first_article", job)
     if job.first_article:
         await _after_stop(session, ctx, work, job)
+        await _after_shift(session, ctx, work, job)
     crew = runs.crew(ctx, workers)
     await check_skill(session, ctx, work, job, crew, job.equipment_id, ctx.now)
     job.state, job.started_at = "Running", job.started_at or ctx.now
@@ -236,6 +237,20 @@ async def _after_stop(session: AsyncSession, ctx: Context, work: Work, job: Job)
         hold_against(work, job, levels, "first_article_after_stop", "job.first_article_again", since=since)
 
 
+async def _after_shift(session: AsyncSession, ctx: Context, work: Work, job: Job) -> None:
+    """In another shift than the one in which production last began, a planned first article should be made again."""
+    last = await runs.last_of_job(session, job.id, "production") if job.first_article else None
+    if last is None or not await has_gate(session, ctx.site_id, job.inspection_plan_id, "FAI"):
+        return
+    places = (await site_of(session, ctx, work)).places
+    before = places.production_date(job.equipment_id, last.started_at)
+    day, shift = places.production_date(job.equipment_id, ctx.now)
+    # Overtime outside all shifts is no other shift.
+    if shift and (day, shift) != before:
+        levels, date = await levels_for(session, ctx, work), day.isoformat()
+        hold_against(work, job, levels, "first_article_after_shift", "job.first_article_shift", date=date, shift=shift)
+
+
 async def handover(session: AsyncSession, ctx: Context, job_id: UUID, *, workers: Sequence[Worker]) -> Done:
     """Others take over; the job stays as it is, its runs end and begin anew. Raises NotFound, Conflict, Invalid."""
     work, job = await load_of_job(session, ctx, job_id)
@@ -245,6 +260,8 @@ async def handover(session: AsyncSession, ctx: Context, job_id: UUID, *, workers
     crew = runs.crew(ctx, workers)
     await check_skill(session, ctx, work, job, crew, job.equipment_id, ctx.now)
     kind = "setup" if job.state == "Setup" else "production"
+    if kind == "production":
+        await _after_shift(session, ctx, work, job)
     await runs.end_of_job(session, ctx, work, job, "handover")
     runs.begin(session, ctx, [work], [(job, None)], kind=kind, equipment_id=job.equipment_id, workers=crew)
     work.tell(job, job.state, "handover", ", ".join(each.worker for each in workers))

@@ -143,6 +143,14 @@ def check_active(work: Work, job: Job) -> None:
         )  # fmt: skip
 
 
+def open_nonconformance(order: ProductionOrder, numbers: Sequence[str]) -> Conflict:
+    """Pieces of the order are still in question."""
+    return Conflict(
+        "order.open_nonconformance", state=order.state, legal=legal(ORDER, order.state), no=order.no,
+        nonconformances=", ".join(numbers),
+    )  # fmt: skip
+
+
 async def load(session: AsyncSession, ctx: Context, order_id: UUID) -> Work:
     """One order, locked. Raises NotFound."""
     found = await _load(session, select(ProductionOrder).where(ProductionOrder.id == order_id), ctx)
@@ -230,5 +238,6 @@ __all__ = [
     "load_many",
     "load_of_job",
     "load_of_jobs",
+    "open_nonconformance",
     "unknown_job",
 ]

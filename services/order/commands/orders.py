@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands import events, progress
-from services.order.commands.loading import Work, check_exact, check_order, load
+from services.order.commands.loading import Work, check_exact, check_order, load, open_nonconformance
 from services.order.domain.codes import order_no
 from services.order.domain.quantity import Units, UnknownUnit, plain
 from services.order.domain.states import JOB_AUTOMATIC, ORDER, legal
@@ -215,6 +215,8 @@ async def close(session: AsyncSession, ctx: Context, order_id: UUID) -> Producti
     check_order(work.order, "close")
     if work.holds:
         raise Conflict("order.held", state=work.order.state, legal=["reopen"], no=work.order.no)
+    if undecided := await progress.open_nonconformances(session, order_id):
+        raise open_nonconformance(work.order, undecided)
     work.order.state, work.order.closed_at = "Closed", ctx.now
     events.publish_closed(session, ctx, work.order)
     return work.order

@@ -20,7 +20,7 @@ from services.order.domain.flow import Flow, ledger_of
 from services.order.domain.guards import Level
 from services.order.domain.ledger import ZERO
 from services.order.domain.states import JOB_BEGUN, JOB_ENDED, ORDER_ACTIVE, ORDER_DELIVERED
-from services.order.models import EquipmentState, Job, ProductionOrder
+from services.order.models import EquipmentState, Job, Nonconformance, ProductionOrder
 from services.order.models.catalog import material, units_of
 
 
@@ -41,7 +41,7 @@ async def settle(session: AsyncSession, ctx: Context, work: Work) -> None:
     """Bring an order to rest and publish what changed in it."""
     await settle_quantities(session, ctx, work)
     _begin(session, ctx, work)
-    if _is_complete(work):
+    if await _is_complete(session, work):
         await complete(session, ctx, work)
 
 
@@ -187,12 +187,20 @@ def _begin(session: AsyncSession, ctx: Context, work: Work) -> None:
         events.publish_order(session, ctx, work.order, "Released", "started", holds=work.holds)
 
 
-def _is_complete(work: Work) -> bool:
+async def _is_complete(session: AsyncSession, work: Work) -> bool:
     if work.order.state not in ORDER_ACTIVE or not work.jobs or any(h.released_at is None for h in work.holds):
         return False
     if any(work.closed_gates(job_id) for job_id in work.jobs):
         return False
-    return all(job.state in JOB_ENDED for job in work.jobs.values())
+    if not all(job.state in JOB_ENDED for job in work.jobs.values()):
+        return False
+    return not await open_nonconformances(session, work.order.id)
+
+
+async def open_nonconformances(session: AsyncSession, order_id: UUID) -> Sequence[str]:
+    """Numbers of the nonconformances of an order about whose pieces nobody has decided yet."""
+    query = select(Nonconformance.no).where(Nonconformance.order_id == order_id, Nonconformance.open)
+    return (await session.scalars(query.order_by(Nonconformance.no))).all()
 
 
 async def complete(

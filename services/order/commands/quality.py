@@ -1,7 +1,7 @@
 """What quality decides about an order: gates by inspection lots, holds by nonconformances, and their dispositions.
 
-Every effect is made once whatever is delivered how often: a gate and a hold are found by the id of their lot or
-nonconformance, and dispositions take effect with the release of the hold or, without one, with a mark on their reports.
+Every effect is made once whatever is delivered how often: a gate is found by the id of its lot, and of a nonconformance
+it is kept whether it is open: holds come with its opening, dispositions take effect when it is open no longer.
 What no longer applies - the job is gone, nothing good is left to scrap - is an ordinary outcome without effect.
 """
 
@@ -27,7 +27,7 @@ from services.order.commands.rework import make_up, operations_of, rework_in
 from services.order.domain.guards import MOST_LOOPS
 from services.order.domain.ledger import ZERO
 from services.order.domain.states import COUNTED, JOB_ENDED, ORDER_ACTIVE, ORDER_TERMINAL
-from services.order.models import Hold, InspectionGate, Job, Report
+from services.order.models import Hold, InspectionGate, Job, Nonconformance, Report
 
 _FAI = {
     "Pending": "open", "InProgress": "open", "ReInspection": "open", "Failed": "failed",
@@ -86,13 +86,30 @@ async def _was_completed(session: AsyncSession, job_id: UUID) -> bool:
 # ---- holds ----------------------------------------------------------------------------------------------------------
 
 
-async def hold_for(session: AsyncSession, ctx: Context, nc: quality_pb2.Nonconformance) -> None:
-    """A nonconformance was opened that wants its job, or its lot, to be held."""
+async def _put(
+    session: AsyncSession, ctx: Context, work: Work, nc: quality_pb2.Nonconformance, at: datetime, *, is_open: bool
+) -> bool:
+    """Keep whether a nonconformance is open; whether this is news."""
+    row = await session.get(Nonconformance, UUID(nc.nonconformance_id), populate_existing=True)
+    if row is None:
+        row = Nonconformance(
+            id=UUID(nc.nonconformance_id), site_id=ctx.site_id, order_id=work.order.id, no=nc.no, open=is_open, as_of=at
+        )
+        session.add(row)
+    elif at < row.as_of or row.open == is_open:
+        return False
+    row.open, row.as_of = is_open, at
+    await session.flush()
+    return True
+
+
+async def hold_for(session: AsyncSession, ctx: Context, nc: quality_pb2.Nonconformance, at: datetime) -> None:
+    """A nonconformance was opened: the order waits for its disposition, and its job, or its lot, is held if wanted."""
     work = await _work(session, ctx, nc.order_id)
-    if work is None or not nc.hold or work.order.state in ORDER_TERMINAL:
+    if work is None or work.order.state in ORDER_TERMINAL or not await _put(session, ctx, work, nc, at, is_open=True):
         return
     nonconformance = UUID(nc.nonconformance_id)
-    if _held_by(work, nc):
+    if not nc.hold:
         return
     reason = " ".join(each for each in (nc.no, nc.defect) if each) or "nonconformance"
     job = work.jobs.get(UUID(nc.job_id)) if nc.job_id else None
@@ -100,17 +117,16 @@ async def hold_for(session: AsyncSession, ctx: Context, nc: quality_pb2.Nonconfo
         await hold_order_in(session, ctx, work, "QUALITY_HOLD", reason, nonconformance)
     else:
         await hold_job_in(session, ctx, work, job, "QUALITY_HOLD", reason, nonconformance)
+    for hold in _held_by(work, nc):
+        hold.findings = [{"code": each.code, "params": dict(each.params)} for each in nc.findings]
     await settle(session, ctx, work)
 
 
-async def release_for(session: AsyncSession, ctx: Context, nc: quality_pb2.Nonconformance) -> None:
-    """A nonconformance was closed: whatever it still held goes on."""
+async def release_for(session: AsyncSession, ctx: Context, nc: quality_pb2.Nonconformance, at: datetime) -> None:
+    """A nonconformance was closed: whatever it still held goes on, and the order that waited for it completes."""
     work = await _work(session, ctx, nc.order_id)
-    if work is None:
-        return
-    holds = _held_by(work, nc)
-    if holds:
-        await release_in(session, ctx, work, holds, nc.no)
+    if work is not None and await _put(session, ctx, work, nc, at, is_open=False):
+        await release_in(session, ctx, work, _held_by(work, nc), nc.no)
         await settle(session, ctx, work)
 
 
@@ -127,10 +143,11 @@ async def dispose(
     ctx: Context,
     nc: quality_pb2.Nonconformance,
     dispositions: Sequence[quality_pb2.Disposition],
+    at: datetime,
 ) -> None:
     """It was decided what becomes of nonconforming pieces: the hold ends, and the pieces go where they were sent."""
     work = await _work(session, ctx, nc.order_id)
-    if work is None or work.order.state in ORDER_TERMINAL or await _is_done(session, nc):
+    if work is None or work.order.state in ORDER_TERMINAL or not await _put(session, ctx, work, nc, at, is_open=False):
         return
     gate = await session.get(InspectionGate, UUID(nc.inspection_lot_id)) if nc.inspection_lot_id else None
     job = work.jobs.get(UUID(nc.job_id)) if nc.job_id else None
@@ -147,18 +164,6 @@ async def dispose(
     await (_go_on(session, ctx, work, job) if job is not None else settle(session, ctx, work))
     if make_up_qty > 0:
         await make_up(session, ctx, work.order, make_up_qty)
-
-
-async def _is_done(session: AsyncSession, nc: quality_pb2.Nonconformance) -> bool:
-    """Whether its disposition has had its effects: its holds are released, or its mark stands on a report."""
-    nonconformance = UUID(nc.nonconformance_id)
-    holds = (await session.scalars(select(Hold).where(Hold.nonconformance_id == nonconformance))).all()
-    if holds:
-        return all(each.released_at is not None for each in holds)
-    mark = (
-        select(Report.id).where(Report.job_id == UUID(nc.job_id), Report.terminal == _mark(nc)) if nc.job_id else None
-    )
-    return mark is not None and await session.scalar(mark.limit(1)) is not None
 
 
 def _mark(nc: quality_pb2.Nonconformance) -> str:

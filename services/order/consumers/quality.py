@@ -25,18 +25,18 @@ async def on_inspection(
 async def on_nonconformance_opened(
     session: AsyncSession, ctx: Context, event: quality_pb2.NonconformanceOpened, meta: Meta
 ) -> None:
-    await quality.hold_for(session, ctx, event.nonconformance)
+    await quality.hold_for(session, ctx, event.nonconformance, meta.time)
 
 
 @consumers.on(quality_pb2.NonconformanceDispositioned)
 async def on_nonconformance_dispositioned(
     session: AsyncSession, ctx: Context, event: quality_pb2.NonconformanceDispositioned, meta: Meta
 ) -> None:
-    await quality.dispose(session, ctx, event.nonconformance, list(event.dispositions))
+    await quality.dispose(session, ctx, event.nonconformance, list(event.dispositions), meta.time)
 
 
 @consumers.on(quality_pb2.NonconformanceClosed)
 async def on_nonconformance_closed(
     session: AsyncSession, ctx: Context, event: quality_pb2.NonconformanceClosed, meta: Meta
 ) -> None:
-    await quality.release_for(session, ctx, event.nonconformance)
+    await quality.release_for(session, ctx, event.nonconformance, meta.time)

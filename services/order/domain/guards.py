@@ -33,6 +33,7 @@ GUARDS: Mapping[str, Level] = {
     "equipment_down": Level.WARN,
     "equipment_unplanned": Level.WARN,
     "first_article_after_stop": Level.WARN,
+    "first_article_after_shift": Level.WARN,
     "material": Level.BLOCK,
     "skill": Level.WARN,
 }

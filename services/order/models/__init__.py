@@ -6,7 +6,14 @@ from services.order.models.base import Base
 from services.order.models.definitions import ColumnMapping, Definition, ImportRun
 from services.order.models.guards import GuardSetting
 from services.order.models.orders import Hold, Job, OutsideMove, ProductionOrder
-from services.order.models.projections import EquipmentState, HistoryEntry, InspectionGate, PlanChunk, PlanVersion
+from services.order.models.projections import (
+    EquipmentState,
+    HistoryEntry,
+    InspectionGate,
+    Nonconformance,
+    PlanChunk,
+    PlanVersion,
+)
 from services.order.models.work import Report, Run, RunLine
 
 __all__ = [
@@ -20,6 +27,7 @@ __all__ = [
     "ImportRun",
     "InspectionGate",
     "Job",
+    "Nonconformance",
     "OutsideMove",
     "PlanChunk",
     "PlanVersion",

@@ -155,7 +155,10 @@ class Job(Base):
 
 
 class Hold(Base):
-    """A hold on an order, or on one job of it; open while `released_at` is None."""
+    """A hold on an order, or on one job of it; open while `released_at` is None.
+
+    findings: what a nonconformance adds to the reason, [{code, params}], messages of the catalogues.
+    """
 
     __tablename__ = "hold"
     __table_args__ = (
@@ -170,6 +173,7 @@ class Hold(Base):
     reason_type: Mapped[str]
     reason: Mapped[str]
     nonconformance_id: Mapped[UUID | None]
+    findings: Mapped[Json] = mapped_column(default=list, server_default=text("'[]'"))
     opened_at: Mapped[datetime]
     opened_by: Mapped[str]
     released_at: Mapped[datetime | None]

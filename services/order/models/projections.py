@@ -6,14 +6,15 @@ from datetime import datetime
 from uuid import UUID
 
 from mes.db import PrimaryId
-from sqlalchemy import BigInteger, Index, LargeBinary
+from sqlalchemy import BigInteger, Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.order.models.base import Base
 
 
 class EquipmentState(Base):
-    """The last state that the equipment service told; `as_of`: when it was told, so that its age can be shown."""
+    """The last state that the equipment service told. as_of: when; it tells changes only, so this is not when the
+    machine was last heard of (equipment's API says that: `last_signal_at`)."""
 
     __tablename__ = "equipment_state"
 
@@ -39,6 +40,20 @@ class InspectionGate(Base):
     stage: Mapped[str]
     state: Mapped[str]
     gate: Mapped[bool]
+    as_of: Mapped[datetime]
+
+
+class Nonconformance(Base):
+    """A nonconformance of an order; open until it was decided what becomes of its pieces (or that it was none)."""
+
+    __tablename__ = "nonconformance"
+    __table_args__ = (Index("ix_nonconformance_open", "order_id", postgresql_where=text("open")),)
+
+    id: Mapped[PrimaryId]
+    site_id: Mapped[UUID]
+    order_id: Mapped[UUID]
+    no: Mapped[str]
+    open: Mapped[bool]
     as_of: Mapped[datetime]
 
 

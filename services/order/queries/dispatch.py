@@ -160,8 +160,8 @@ def not_ready(job: Any, place: UUID | None, around: Surroundings, reader: Reader
 
 def _held(hold: Hold, reader: Reader) -> Said:
     kind = reader.known("page.hold", hold.reason_type)
-    reason = f"{kind}: {hold.reason}" if hold.reason else kind
-    return _said(reader, "held", reason=reason, since=reader.when(hold.opened_at))
+    reason = reader.said(hold.reason, hold.findings)
+    return _said(reader, "held", reason=f"{kind}: {reason}" if reason else kind, since=reader.when(hold.opened_at))
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,7 +243,9 @@ def _nonconformance(line: _Line) -> None:
     problem, kind = line.event.nonconformance, line.row.type.rpartition(".")[2]
     line.entry.symbol = "!"
     if kind == "NonconformanceOpened":
-        line.say("page.line.nc_opened", no=problem.no, defect=problem.defect or "—", qty=problem.qty or "—")
+        found = [{"code": each.code, "params": dict(each.params)} for each in problem.findings]
+        defect = line.reader.said(problem.defect, found)
+        line.say("page.line.nc_opened", no=problem.no, defect=defect or "—", qty=problem.qty or "—")
     elif kind == "NonconformanceClosed":
         line.say("page.line.nc_closed", no=problem.no)
     else:

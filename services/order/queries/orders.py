@@ -19,9 +19,9 @@ def hold_view(hold: Hold) -> dict[str, Any]:
     """A hold in the fields of the event contract, with who and when."""
     return {
         "hold_id": hold.id, "reason_type": hold.reason_type, "reason": hold.reason, "job_id": hold.job_id,
-        "order_id": hold.order_id, "nonconformance_id": hold.nonconformance_id, "opened_at": hold.opened_at,
-        "opened_by": hold.opened_by, "released_at": hold.released_at, "released_by": hold.released_by,
-        "release_note": hold.release_note,
+        "order_id": hold.order_id, "nonconformance_id": hold.nonconformance_id, "findings": hold.findings,
+        "opened_at": hold.opened_at, "opened_by": hold.opened_by, "released_at": hold.released_at,
+        "released_by": hold.released_by, "release_note": hold.release_note,
     }  # fmt: skip
 
 

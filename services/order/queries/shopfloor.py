@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -66,6 +66,11 @@ class Reader:
         if local.date() == today.date():
             return said[11:]
         return said[5:] if local.year == today.year else said
+
+    def said(self, reason: str, findings: Iterable[Mapping[str, Any]]) -> str:
+        """A reason as somebody put it, and findings {code, params} in the reader's words."""
+        said = [self.say(each["code"], **each["params"]) for each in findings]
+        return "; ".join([*([reason] if reason else []), *said])
 
     def span(self, seconds: float) -> str:
         """A duration in its largest sensible units."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from mes.i18n import t
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
 from services.quality.commands.events import plain
@@ -270,6 +271,13 @@ class DispositionOut(BaseModel):
     rework_operations: list[ReworkOut]
 
 
+class FindingOut(BaseModel):
+    """What was found, as a message of the catalogues."""
+
+    code: str = Field(examples=["nonconformance.rule"])
+    params: dict[str, str] = Field(examples=[{"characteristic": "OD", "chart": "X̄", "rule": "1"}])
+
+
 class NonconformanceOut(BaseModel):
     """A nonconformance. qty: pieces in question; hold: the job waits for the disposition."""
 
@@ -286,7 +294,8 @@ class NonconformanceOut(BaseModel):
     state: str = Field(examples=["Registered"])
     legal: list[str]
     source: str
-    defect: str
+    defect: str = Field(examples=["OD, X̄ chart: rule 1 violated"], description="in the reader's language")
+    findings: list[FindingOut]
     note: str
     qty: Qty
     hold: bool
@@ -301,15 +310,18 @@ class NonconformanceOut(BaseModel):
     version: int
 
     @staticmethod
-    def of(each: Named) -> NonconformanceOut:
+    def of(each: Named, language: str) -> NonconformanceOut:
         row: Nonconformance = each.row
+        found = [t(finding["code"], language, **finding["params"]) for finding in row.findings]
         return NonconformanceOut(
             nonconformance_id=row.id, no=row.no, order_id=row.order_id,
             order_no=each.job.order_no if each.job else None, job_id=row.job_id,
             job_code=each.job.code if each.job else None, job_seq=each.job.seq if each.job else None,
             material_no=each.material.no if each.material else None, equipment_id=row.equipment_id,
             equipment_no=each.equipment.no if each.equipment else None, state=row.state,
-            legal=legal(NONCONFORMANCE, row.state), source=row.source, defect=row.defect, note=row.note, qty=row.qty,
+            legal=legal(NONCONFORMANCE, row.state), source=row.source,
+            defect=", ".join([*([row.defect] if row.defect else []), *found]),
+            findings=[FindingOut(**finding) for finding in row.findings], note=row.note, qty=row.qty,
             hold=row.hold, inspection_lot_id=row.inspection_lot_id, signal_id=row.signal_id, opened_at=row.opened_at,
             opened_by=row.opened_by, dispositions=[DispositionOut(**part) for part in row.dispositions],
             dispositioned_at=row.dispositioned_at, closed_at=row.closed_at,

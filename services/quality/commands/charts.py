@@ -35,6 +35,7 @@ from services.quality.domain.rules import RULE_SET
 from services.quality.models import Chart, ChartLimits, ChartPoint, InspectionLot, Measurement, Signal
 from services.quality.models.streams import LOOK_BACK, in_force, judged, points_of, subgroup_of, versions_of
 
+SYMBOLS = {"xbar": "X̄", "r": "R", "s": "s", "i": "I", "mr": "MR"}
 NAMES = {"xbar_r": ("xbar", "r"), "xbar_s": ("xbar", "s"), "i_mr": ("i", "mr")}
 _BY_DEFAULT = (1,)
 
@@ -201,7 +202,7 @@ def _signal(
         rule=rule, value=value, hold=hold, state="New", nonconformance_id=None, occurred_at=point.occurred_at,
         cause="", history=[],
     )  # fmt: skip
-    note(ctx, row, "raise", "", f"rule {rule}")
+    note(ctx, row, "raise", "", f"{name} {rule}")
     session.add(row)
     event = quality_pb2.ControlChartSignal(
         signal_id=str(row.id), chart_id=str(chart.id), characteristic_id=str(chart.characteristic_id),

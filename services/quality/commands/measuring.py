@@ -14,7 +14,7 @@ from mes.errors import Invalid
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.quality.commands.charts import add_points
+from services.quality.commands.charts import SYMBOLS, add_points
 from services.quality.commands.lots import (
     advance,
     announce_completed,
@@ -22,7 +22,7 @@ from services.quality.commands.lots import (
     sampling_of,
     sampling_state,
 )
-from services.quality.commands.nonconformances import open_nonconformance
+from services.quality.commands.nonconformances import Finding, open_nonconformance
 from services.quality.commands.sampling import keep, switching_of
 from services.quality.domain.inspection import Entry, Outcome, evaluate
 from services.quality.domain.plans import ATTRIBUTE, Characteristic
@@ -181,11 +181,16 @@ async def _open(
         watch.good, watch.made = max(watch.good, job.good), max(watch.made, job.made)
     names = {each.characteristic_id: each.no for each in characteristics}
     said = list(outcome.failed_characteristics) if not outcome.passed else []
-    said += [f"{names[str(each.characteristic_id)]} {each.chart}: rule {each.rule}" for each in holding]
+    findings = [_finding(each, names[str(each.characteristic_id)]) for each in holding]
     return await open_nonconformance(
         session, ctx, job, source="chart" if outcome.passed else "inspection", defect=", ".join(said), qty=qty,
-        hold=True, lot=lot, signal_id=holding[0].id if holding else None,
+        hold=True, lot=lot, signal_id=holding[0].id if holding else None, findings=findings,
     )  # fmt: skip
+
+
+def _finding(signal: Signal, characteristic: str) -> Finding:
+    chart = SYMBOLS.get(signal.chart, signal.chart)
+    return Finding("nonconformance.rule", {"characteristic": characteristic, "chart": chart, "rule": str(signal.rule)})
 
 
 async def _switch(session: AsyncSession, ctx: Context, lot: InspectionLot, outcome: Outcome) -> None:

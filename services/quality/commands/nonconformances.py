@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,14 @@ from services.quality.domain.states import NONCONFORMANCE, move
 from services.quality.models import InspectionLot, Job, Nonconformance
 
 KINDS = ("use_as_is", "rework", "scrap")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found: a code of the message catalogues and its parameters."""
+
+    code: str
+    params: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,7 @@ def event_of(row: Nonconformance) -> quality_pb2.Nonconformance:
         nonconformance_id=str(row.id), no=row.no, order_id=str(row.order_id), job_id=str(row.job_id),
         state=row.state, source=row.source, defect=row.defect, qty=plain(row.qty), hold=row.hold,
         inspection_lot_id=str(row.inspection_lot_id or ""), signal_id=str(row.signal_id or ""),
+        findings=[quality_pb2.Finding(code=each["code"], params=each["params"]) for each in row.findings],
     )  # fmt: skip
 
 
@@ -75,6 +84,7 @@ async def open_nonconformance(
     lot: InspectionLot | None = None,
     signal_id: UUID | None = None,
     remark: str = "",
+    findings: Sequence[Finding] = (),
 ) -> Nonconformance:
     """Register a nonconformance and announce it; with hold the job (or its lot) is to be held until the disposition."""
     parameters = {"id": ctx.new_id(), "site": ctx.site_id, "series": "nonconformance"}
@@ -82,6 +92,7 @@ async def open_nonconformance(
     row = Nonconformance(
         id=ctx.new_id(), site_id=ctx.site_id, no=f"NC-{number:06d}", order_id=job.order_id, job_id=job.id,
         state="Registered", source=source, defect=defect, note=remark, qty=qty, hold=hold,
+        findings=[asdict(each) for each in findings],
         inspection_lot_id=lot.id if lot else None, signal_id=signal_id,
         equipment_id=lot.equipment_id if lot else job.equipment_id, opened_at=ctx.now, opened_by=ctx.actor,
         dispositions=[], dispositioned_at=None, closed_at=None, history=[],

@@ -7,14 +7,17 @@ from decimal import Decimal
 from uuid import UUID
 
 from mes.db import Json, PrimaryId
-from sqlalchemy import Index
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.quality.models.base import Base
 
 
 class Nonconformance(Base):
-    """A nonconformance. qty: pieces in question; dispositions: what was decided; history: who, when, what and why."""
+    """A nonconformance. qty: pieces in question; dispositions: what was decided; history: who, when, what and why.
+
+    What is wrong: `defect` as somebody put it, and findings [{code, params}], messages of the catalogues.
+    """
 
     __tablename__ = "nonconformance"
     __table_args__ = (
@@ -32,6 +35,7 @@ class Nonconformance(Base):
     state: Mapped[str]
     source: Mapped[str]
     defect: Mapped[str]
+    findings: Mapped[Json] = mapped_column(server_default=text("'[]'"))
     note: Mapped[str]
     qty: Mapped[Decimal]
     hold: Mapped[bool]

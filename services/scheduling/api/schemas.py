@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.scheduling.models import Pin, PlanningSettings, ScheduledOperation, ScheduleRun, ScheduleVersion
+from services.scheduling.queries.versions import how_moved
 
 _ID = "0198c1f0-0000-7000-8000-00000000000{}"
 
@@ -171,7 +172,7 @@ def _kind(before: ScheduledOperation | None, after: ScheduledOperation | None, o
         return "added"
     if after is None:
         return "finished" if over else "removed"
-    return "moved" if before.equipment_id == after.equipment_id else "reassigned"
+    return how_moved(before, after)
 
 
 class DiffOut(BaseModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,13 +14,24 @@ from services.scheduling.domain.facts import OrderFacts, Placed
 class Difference:
     """A plan against the one before, by job ids. removed: were planned, are open still, and are not planned any more.
 
-    moved: on the same machine at another time; reassigned: on another machine.
+    moved: on the same machine at another time, be it only the setup's; reassigned: on another machine.
     """
 
     added: Sequence[str]
     removed: Sequence[str]
     moved: Sequence[str]
     reassigned: Sequence[str]
+
+
+Where = tuple[Hashable, datetime, datetime, datetime]
+"""Machine, start of the setup, start and end of the run."""
+
+
+def how_moved(before: Where, after: Where) -> str:
+    """moved, reassigned, or "" where nothing differs."""
+    if before == after:
+        return ""
+    return "moved" if before[0] == after[0] else "reassigned"
 
 
 def with_kept_ranks(before: Mapping[str, Placed], plan: Iterable[Placed]) -> list[Placed]:
@@ -44,21 +55,25 @@ def with_kept_ranks(before: Mapping[str, Placed], plan: Iterable[Placed]) -> lis
 
 def changed(before: Mapping[str, Placed], plan: Iterable[Placed]) -> list[Placed]:
     """Operations of the plan that are new, elsewhere, at another time or at another place in their queue."""
-    return [each for each in plan if each.job not in before or _place(before[each.job]) != _place(each)]
+    return [each for each in plan if each.job not in before or _is_other(before[each.job], each)]
 
 
-def _place(each: Placed) -> tuple[str, datetime, datetime, datetime, int]:
-    return each.machine, each.setup_start, each.start, each.end, each.rank
+def _is_other(before: Placed, after: Placed) -> bool:
+    return before.rank != after.rank or how_moved(_where(before), _where(after)) != ""
+
+
+def _where(each: Placed) -> Where:
+    return each.machine, each.setup_start, each.start, each.end
 
 
 def difference(before: Mapping[str, Placed], plan: Mapping[str, Placed], over: Collection[str]) -> Difference:
     """What differs. over: jobs that are finished or gone and need no place."""
-    common = [(before[job], each) for job, each in plan.items() if job in before]
+    kinds = {job: how_moved(_where(before[job]), _where(each)) for job, each in plan.items() if job in before}
     return Difference(
         added=[job for job in plan if job not in before],
         removed=[job for job in before if job not in plan and job not in over],
-        moved=[b.job for a, b in common if a.machine == b.machine and (a.start, a.end) != (b.start, b.end)],
-        reassigned=[b.job for a, b in common if a.machine != b.machine],
+        moved=[job for job, kind in kinds.items() if kind == "moved"],
+        reassigned=[job for job, kind in kinds.items() if kind == "reassigned"],
     )
 
 

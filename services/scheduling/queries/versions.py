@@ -11,6 +11,7 @@ from mes.errors import NotFound
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.scheduling.domain import differences
 from services.scheduling.models import (
     Equipment,
     Job,
@@ -104,7 +105,7 @@ async def compared(session: AsyncSession, old: ScheduleVersion | None, new: Sche
     before = await _by_job(session, old) if old is not None else {}
     after = await _by_job(session, new)
     pairs = {job: (before.get(job), after.get(job)) for job in sorted({*before, *after})}
-    return {job: (a, b) for job, (a, b) in pairs.items() if a is None or b is None or _where(a) != _where(b)}
+    return {job: (a, b) for job, (a, b) in pairs.items() if a is None or b is None or how_moved(a, b)}
 
 
 async def _by_job(session: AsyncSession, row: ScheduleVersion) -> dict[UUID, ScheduledOperation]:
@@ -116,7 +117,12 @@ async def _by_job(session: AsyncSession, row: ScheduleVersion) -> dict[UUID, Sch
     return {each.job_id: each for each in rows}
 
 
-def _where(each: ScheduledOperation) -> tuple[UUID | None, datetime, datetime, datetime]:
+def how_moved(before: ScheduledOperation, after: ScheduledOperation) -> str:
+    """moved, reassigned, or "" where nothing differs: counted as when the version was published."""
+    return differences.how_moved(_where(before), _where(after))
+
+
+def _where(each: ScheduledOperation) -> differences.Where:
     return each.equipment_id, each.setup_start, each.start_at, each.end_at
 
 

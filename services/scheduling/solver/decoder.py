@@ -152,13 +152,20 @@ def _in_windows(
     return setup_start, start, calendar.end(worked + run) if run else start
 
 
-def decode(model: Model, sequence: Iterable[int], chosen: Sequence[int]) -> Schedule:
-    """Place all operations in this sequence (predecessors first), each under its chosen alternative (OUTSIDE: any)."""
+def decode(
+    model: Model, sequence: Iterable[int], chosen: Sequence[int], not_before: Sequence[int] | None = None
+) -> Schedule:
+    """Place all operations in this sequence (predecessors first), each under its chosen alternative (OUTSIDE: any).
+
+    not_before: moments by operation that the runs are to wait for.
+    """
     schedule = Schedule(model)
     for operation in sequence:
         if schedule.placed[operation]:
             continue
         ready, bound = schedule.bounds(operation)
+        if not_before is not None:
+            ready = max(ready, not_before[operation])
         if not model.choices[operation]:
             schedule.put_outside(operation, ready, bound)
         elif chosen[operation] == OUTSIDE:

@@ -5,7 +5,7 @@ that wait for it and could begin, the one that the rule puts first. An operation
 end first, setup included. FIFO, SPT, EDD, slack and most work remaining (MWKR) sort by a figure that does not change;
 ATC (Vepsalainen and Morton 1987, Management Science 33:1035) and ATCS (Lee, Bhaskaran and Pinedo 1997, IIE Transactions
 29:45) weigh value against slack, ATCS also against setup, with look-ahead factors k1, k2 tried on a grid. CURRENT keeps
-the order of the plan that stands.
+the order of the plan that stands; with something new in it, once more at its times where nobody is late by that.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from heapq import heappop, heappush
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from services.scheduling.solver.decoder import OUTSIDE, Place, Schedule, by_keys, decode
 from services.scheduling.solver.model import Model
 from services.scheduling.solver.problem import Score
-from services.scheduling.solver.scoring import score_of
+from services.scheduling.solver.scoring import Neighbours, score_of, slacks
 
 _FAR = 1 << 50
 CURRENT = "CURRENT"
@@ -305,6 +306,24 @@ def current(model: Model, figures: Figures, *, rush: bool = False) -> Schedule:
     return decode(model, by_keys(model, keys), chosen)
 
 
+def held(model: Model, figures: Figures, *, rush: bool = False) -> Schedule:
+    """As `current`, but what could begin earlier than in the plan that stands waits for its time there.
+
+    It waits as far as no order gets late by it, or later: a start that only follows an early end of others moves
+    everybody behind it for nothing.
+    """
+    left = current(model, figures, rush=rush)
+    slack = slacks(left, Neighbours(left).next)
+    not_before = list(left.start)
+    for at, operation in enumerate(model.operations):
+        stands = model.problem.current.get(operation.id)
+        if stands is not None and stands.start > left.start[at]:
+            room = slack[at]
+            latest = stands.start if room is None else left.start[at] + max(room, 0)
+            not_before[at] = min(stands.start, latest)
+    return decode(model, by_keys(model, left.turn), left.chosen, not_before)
+
+
 def grid(model: Model) -> list[Rule]:
     """The rules to try, the most promising first; fewer for large problems."""
     size = len(model)
@@ -362,8 +381,11 @@ def try_rules(
 
 def _runs(model: Model, figures: Figures) -> Iterator[tuple[str, Callable[[], Schedule]]]:
     if model.problem.current:
-        yield CURRENT, lambda: current(model, figures)
+        yield CURRENT, partial(current, model, figures)
         if any(each.id not in model.problem.current for each in model.operations):
-            yield CURRENT, lambda: current(model, figures, rush=True)
+            # Something comes in between: nobody else is to move without need. Where something went, all close up.
+            yield CURRENT, partial(held, model, figures)
+            for repair in (current, held):
+                yield CURRENT, partial(repair, model, figures, rush=True)
     for rule in grid(model):
         yield rule.name, Dispatch(model, figures, rule).run

@@ -302,7 +302,15 @@ async def test_after_a_long_stop_the_first_article_is_asked_for_again(shop: Shop
     await shop.verb(job, "pause", reason="P-BREAK")
     await shop.advance(hours=15)
     warned = await shop.verb(job, "resume")
-    assert [each["code"] for each in warned["warnings"]] == ["job.first_article_again"]
+    # 23:30 in Shanghai: the night shift has begun too, and goes on behind midnight.
+    assert [each["code"] for each in warned["warnings"]] == ["job.first_article_again", "job.first_article_shift"]
+    assert warned["warnings"][1]["params"] == {"date": "2026-03-02", "shift": "N"}
+    await shop.advance(hours=2)
+    workers = [{"worker": "w2"}]
+    assert (await shop.verb(job, "handover", workers=workers))["warnings"] == []
+    await shop.advance(hours=7)
+    codes = [each["code"] for each in (await shop.verb(job, "handover", workers=workers))["warnings"]]
+    assert codes == ["job.first_article_shift"], "08:30 the next day"
 
 
 async def test_a_smaller_order_takes_from_what_is_not_begun(shop: Shop) -> None:

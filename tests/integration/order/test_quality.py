@@ -20,6 +20,7 @@ class Quality:
     def __init__(self, shop: Shop, job: Any) -> None:
         self.shop, self.job = shop, job
         self.lot_id, self.nc_id = str(uuid4()), str(uuid4())
+        self.hold = True
 
     def lot(self, stage: str, state: str, *, gate: bool = True) -> quality_pb2.InspectionLot:
         return quality_pb2.InspectionLot(
@@ -38,11 +39,15 @@ class Quality:
     def nonconformance(self, state: str, qty: int, lot: bool) -> quality_pb2.Nonconformance:
         return quality_pb2.Nonconformance(
             nonconformance_id=self.nc_id, no="NC-1", order_id=self.job["order_id"], job_id=self.job["job_id"],
-            state=state, defect="burr", qty=str(qty), hold=True, inspection_lot_id=self.lot_id if lot else "",
+            state=state, defect="burr", qty=str(qty), hold=self.hold, inspection_lot_id=self.lot_id if lot else "",
         )  # fmt: skip
 
     async def found(self, qty: int, *, lot: bool = False) -> None:
         event = quality_pb2.NonconformanceOpened(nonconformance=self.nonconformance("Registered", qty, lot))
+        await self.shop.tell("quality", event, self.job["order_id"])
+
+    async def closed(self, state: str) -> None:
+        event = quality_pb2.NonconformanceClosed(nonconformance=self.nonconformance(state, 1, False))
         await self.shop.tell("quality", event, self.job["order_id"])
 
     async def decided(self, *parts: tuple[str, int], lot: bool = False, make_up: bool = False, **more: Any) -> None:
@@ -167,6 +172,47 @@ async def test_a_hold_on_a_job_that_is_done_holds_the_next_and_on_the_last_the_o
     await late.decided(("scrap", 5), scrap_reason="S-BURR")
     order = await shop.post(f"/orders/{order['order_id']}/close")
     assert (order["state"], order["good_qty"]) == ("Closed", "85")
+
+
+async def test_an_order_is_not_complete_while_pieces_are_in_question_even_without_a_hold(shop: Shop) -> None:
+    await shop.product("FG-1", shop.op(10, "P-01"))
+    order, (job,) = await shop.released("FG-1")
+    path = f"/orders/{order['order_id']}"
+    one, other = Quality(shop, job), Quality(shop, job)
+    one.hold = other.hold = False
+    await one.found(5)
+    await other.found(1)
+    assert (await shop.complete(job, 100))["job"]["state"] == "Done", "nothing holds the job"
+    assert (await shop.order(order["order_id"]))["state"] == "InProgress"
+    refused = await shop.post(f"{path}/short-close", 409, reason="enough")
+    assert (refused["code"], refused["params"]["nonconformances"]) == ("order.open_nonconformance", "NC-1, NC-1")
+    for _ in range(2):
+        await one.decided(("scrap", 5), scrap_reason="S-BURR")
+    assert (await shop.order(order["order_id"]))["state"] == "InProgress"
+    await other.closed("Cancelled")
+    assert (await shop.order(order["order_id"]))["state"] == "Completed"
+    # Back under review, with fewer pieces in question, and decided about once more.
+    await one.found(2)
+    assert (await shop.post(f"{path}/close", 409))["code"] == "order.open_nonconformance"
+    await one.decided(("scrap", 2), scrap_reason="S-BURR")
+    assert (await shop.post(f"{path}/close"))["good_qty"] == "93"
+
+
+async def test_what_a_chart_found_is_said_in_the_readers_language(shop: Shop) -> None:
+    await shop.product("FG-1", shop.op(10, "P-01"))
+    order, (job,) = await shop.released("FG-1")
+    quality = Quality(shop, job)
+    problem = quality.nonconformance("Registered", 5, False)
+    problem.defect = ""
+    params = {"characteristic": "OD", "chart": "X̄", "rule": "1"}
+    problem.findings.add(code="nonconformance.rule").params.update(params)
+    await shop.tell("quality", quality_pb2.NonconformanceOpened(nonconformance=problem), order["order_id"])
+    (hold,) = await shop.get("/holds")
+    assert (hold["reason"], hold["findings"]) == ("NC-1", [{"code": "nonconformance.rule", "params": params}])
+    said = {"en": "NC-1; OD, X̄ chart: rule 1 violated", "zh-CN": "NC-1; OD 的 X̄ 控制图违反规则 1"}
+    for language, text in said.items():
+        page = await shop.http.get(f"/t/{job['code']}", params={"lang": language})
+        assert text in page.text, page.text
 
 
 async def test_what_no_longer_applies_is_no_error(shop: Shop) -> None:

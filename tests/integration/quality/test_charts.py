@@ -129,7 +129,15 @@ async def test_counts_of_attributes_are_charted_and_a_failed_sample_is_one_nonco
     taken = await process.sample(*[0.0] * 20, defects=1)
     assert taken["state"] == "Failed"
     (problem,) = await shop.get("/nonconformances")
-    assert (problem["source"], problem["defect"]) == ("inspection", "DENT, DENT np: rule 1")
+    assert problem["source"] == "inspection"
+    for language, said in (
+        ("en", "DENT, DENT, np chart: rule 1 violated"),
+        ("zh-CN", "DENT, DENT 的 np 控制图违反规则 1"),
+    ):
+        path = f"/nonconformances/{problem['nonconformance_id']}"
+        assert (await shop.get(path, lang=language))["defect"] == said
+    opened = (await shop.events(quality_pb2.NonconformanceOpened))[-1].nonconformance
+    assert (opened.defect, [each.code for each in opened.findings]) == ("DENT", ["nonconformance.rule"])
     (signal,) = await shop.get("/signals")
     assert (signal["hold"], signal["nonconformance_id"]) == (True, problem["nonconformance_id"])
     (chart,) = await shop.get("/charts")

@@ -27,6 +27,7 @@ async def test_versions_differences_and_promises(plant: Any) -> None:
     diff = await plant.get(f"/versions/{versions[0]['version_id']}/diff")
     assert {(each["code"], each["kind"]) for each in diff["items"]} == {("O2-1", "added"), ("O2-2", "added")}
     assert (diff["total"], diff["against_id"]) == (2, versions[1]["version_id"])
+    assert diff["counts"]["added"] == versions[0]["changes"]["added"]
     current = await plant.get("/versions/current", limit=3)
     assert [each["start"] for each in current["items"]] == [f"2026-11-23T0{hour}:00:00Z" for hour in (0, 1, 1)]
     assert current["version"]["operations"] == 4

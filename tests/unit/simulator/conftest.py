@@ -67,6 +67,7 @@ class Stage:
         self.lots: dict[str, Row] = {}
         self.problems: dict[str, Row] = {}
         self.counters: dict[tuple[str, str], int] = {}
+        self.signals: list[Row] = []
         for number in range(1, orders + 1):
             self._add_order(f"O{number}")
 
@@ -112,7 +113,7 @@ class Stage:
         if service in {"clock", "idle"}:
             return self._time(rest, body)
         if service == "equipment":
-            return self._signals(body.get("signals", []))
+            return self._machines() if request.method == "GET" else self._signals(body.get("signals", []))
         if request.method == "GET":
             return {"items": self._list(rest, request.query_params.get("state", "").split(","))}
         kind, name, verb = rest
@@ -203,7 +204,12 @@ class Stage:
             raise Illegal(f"{pieces} pieces for {job['job_id']}, {job['left']} left")
         job["left"] -= pieces
 
+    def _machines(self) -> list[Row]:
+        heard = {str(signal["equipment_id"]): signal["time"] for signal in self.signals}
+        return [{"equipment_id": no, "last_signal_at": heard.get(no)} for no in ("P", "T", "B")]
+
     def _signals(self, signals: list[Row]) -> Row:
+        self.signals += signals
         for signal in signals:
             if signal["kind"] != "counter":
                 continue

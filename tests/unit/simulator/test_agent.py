@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -37,6 +39,20 @@ async def test_every_order_ends_and_nothing_illegal_is_asked(make_stage: Maker, 
     assert {order["state"] for order in stage.orders.values()} == {"Closed"}
     assert stage.refused == []
     assert (summary.refused, summary.unknown) == (0, 0)
+
+
+async def test_a_machine_is_known_from_the_beginning_of_work_on(make_stage: Maker) -> None:
+    stage, transport = make_stage(orders=1)
+    begin, stage.now = stage.now, stage.now + timedelta(minutes=17)
+    await play(transport, rounds=1)
+    times = [datetime.fromisoformat(signal["time"]) for signal in stage.signals]
+    assert (stage.signals[0]["kind"], stage.signals[0]["value"], times[0]) == ("state", "yellow", begin)
+    assert max(after - before for before, after in itertools.pairwise(times)) <= timedelta(minutes=5)
+    # One that comes back says at once what it is at, and nothing of the time when it was off.
+    stage.now = back = stage.now + timedelta(hours=1)
+    said = len(stage.signals)
+    await play(transport, rounds=1)
+    assert datetime.fromisoformat(stage.signals[said]["time"]) == back
 
 
 async def test_lost_answers_change_nothing(make_stage: Maker) -> None:

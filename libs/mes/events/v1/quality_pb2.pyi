@@ -232,6 +232,51 @@ class ControlChartSignal(_message.Message):
 Global___ControlChartSignal: _TypeAlias = ControlChartSignal  # noqa: Y015
 
 @_typing.final
+class Finding(_message.Message):
+    """What was found, as a message of the catalogues: every reader says it in its own language."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ParamsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CODE_FIELD_NUMBER: _builtins.int
+    PARAMS_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    @_builtins.property
+    def params(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        params: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "params", b"params"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Finding: _TypeAlias = Finding  # noqa: Y015
+
+@_typing.final
 class Nonconformance(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -246,6 +291,7 @@ class Nonconformance(_message.Message):
     HOLD_FIELD_NUMBER: _builtins.int
     INSPECTION_LOT_ID_FIELD_NUMBER: _builtins.int
     SIGNAL_ID_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
     nonconformance_id: _builtins.str
     no: _builtins.str
     order_id: _builtins.str
@@ -255,11 +301,16 @@ class Nonconformance(_message.Message):
     source: _builtins.str
     """inspection | chart | manual"""
     defect: _builtins.str
+    """as somebody put it, or the numbers of the characteristics that failed; may be empty"""
     qty: _builtins.str
     hold: _builtins.bool
     """the job (or its lot) is to be held until disposition"""
     inspection_lot_id: _builtins.str
     signal_id: _builtins.str
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
+        """beside the defect"""
+
     def __init__(
         self,
         *,
@@ -274,10 +325,11 @@ class Nonconformance(_message.Message):
         hold: _builtins.bool = ...,
         inspection_lot_id: _builtins.str = ...,
         signal_id: _builtins.str = ...,
+        findings: _abc.Iterable[Global___Finding] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["defect", b"defect", "hold", b"hold", "inspection_lot_id", b"inspection_lot_id", "job_id", b"job_id", "no", b"no", "nonconformance_id", b"nonconformance_id", "order_id", b"order_id", "qty", b"qty", "signal_id", b"signal_id", "source", b"source", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["defect", b"defect", "findings", b"findings", "hold", b"hold", "inspection_lot_id", b"inspection_lot_id", "job_id", b"job_id", "no", b"no", "nonconformance_id", b"nonconformance_id", "order_id", b"order_id", "qty", b"qty", "signal_id", b"signal_id", "source", b"source", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -46,6 +47,13 @@ def test_kinds_of_difference() -> None:
     plan = by_job(put("j1", "b", 0, 10), put("j2", "a", 11, 21), put("new", "a", 30, 40))
     found = difference(BEFORE, plan, over={"j4"})
     assert (found.added, found.removed, found.moved, found.reassigned) == (["new"], ["j3"], ["j2"], ["j1"])
+
+
+def test_a_setup_at_another_time_is_a_move() -> None:
+    later = replace(BEFORE["j2"], setup_start=BEFORE["j2"].setup_start - timedelta(minutes=3))
+    plan = {**BEFORE, "j2": later}
+    assert difference(BEFORE, plan, over=set()).moved == ["j2"]
+    assert [each.job for each in changed(BEFORE, plan.values())] == ["j2"]
 
 
 def test_small_shifts_do_not_matter_but_another_order_does() -> None:

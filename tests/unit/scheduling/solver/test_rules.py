@@ -76,6 +76,26 @@ def test_the_plan_that_stands_is_kept_where_nothing_is_gained() -> None:
     assert (quick.score, quick.rules.keys()) == (again.score, {"CURRENT"})
 
 
+def test_nobody_moves_for_an_operation_that_fits_before_them() -> None:
+    jobs = [Operation(name, name, (Alternative("M", 10),)) for name in "ABCDEF"]
+    orders = [Order(name, 1_000) for name in "ABCDEF"]
+    # Everything could begin 30 earlier than planned, for somebody finished early.
+    stands = {name: Planned(name, "M", at, at, at + 10) for name, at in zip("ABCDEF", range(30, 90, 10), strict=True)}
+    back = Operation("R", "R", (Alternative("M", 25),))
+    shop = problem_of([Machine("M")], [*jobs, back], [*orders, Order("R", 40, 16)], current=stands)
+    made = rules_plan(shop)
+    assert made.score.key()[:3] == (0, 0, 0)
+    assert {each.operation: each.start for each in made.operations} == {
+        "R": 0, **{name: planned.start for name, planned in stands.items()}
+    }  # fmt: skip
+    # What would be late at its time begins earlier, by as much as it must; nobody else moves.
+    late = replace(shop, orders=[Order("A", 30), *orders[1:], Order("R", 1_000)])
+    starts = {each.operation: each.start for each in rules_plan(late).operations}
+    assert (starts["A"], {name: starts[name] for name in "BCDEF"}) == (
+        20, {name: stands[name].start for name in "BCDEF"}
+    )  # fmt: skip
+
+
 def test_rules_give_the_same_plan_every_time() -> None:
     for seed in range(5):
         problem = random_problem(Random(seed), orders=8)
