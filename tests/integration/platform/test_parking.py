@@ -35,7 +35,7 @@ class Poison:
 def mirror_of(house: House) -> httpx.AsyncClient:
     """The API of the service that parks."""
     app = service_app(house.runtime.services["mirror"])
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://mirror")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://tiny")
 
 
 async def replay(http: httpx.AsyncClient, key: UUID) -> httpx.Response:
