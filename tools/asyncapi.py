@@ -148,10 +148,13 @@ def _message(event: DescriptorProto, comment: str) -> dict[str, Any]:
 
 
 def _schema(message: DescriptorProto, comments: Mapping[tuple[int, ...], str], path: tuple[int, ...]) -> dict[str, Any]:
+    maps = {each.name: each for each in message.nested_type if each.options.map_entry}
     properties = {}
     for place, field in enumerate(message.field):
         shown: dict[str, Any] = _type(field)
-        if field.label == _Field.LABEL_REPEATED:
+        if entry := maps.get(field.type_name.rpartition(".")[2]):
+            shown = {"type": "object", "additionalProperties": _type(entry.field[1])}
+        elif field.label == _Field.LABEL_REPEATED:
             shown = {"type": "array", "items": shown}
         if comment := comments.get((*path, 2, place)):
             shown = {**shown, "description": comment}
