@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     consumer_tries: int = Field(default=3, description="tries of an event before its key is parked")
     consumer_batch: int = Field(default=200, description="most events of one partition in one transaction")
     inbox_enabled: bool = Field(default=True, description="only the fault tests' control switches it off")
+    crash_at: str = Field(default="", description="point at which to die, see mes.crash; only fault tests set it")
     log_level: str = Field(default="INFO", description="level of the log on standard error")
     log_format: Literal["json", "text"] = Field(default="json", description="form of the log")
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
-from mes import outbox
+from mes import crash, outbox
 
 __all__ = ["Database", "Id", "Json", "PrimaryId", "Quantity", "ServiceBase", "Str", "UtcTime", "create_engine"]
 
@@ -105,7 +105,9 @@ class Database:
     async def commit(self, session: AsyncSession) -> None:
         """Write the events published in the session to the outbox, commit, and wake the relay."""
         published = await outbox.flush(session)
+        crash.reached("transaction.flushed")
         await session.commit()
+        crash.reached("transaction.committed")
         if published:
             for wake in self.on_publish:
                 wake()

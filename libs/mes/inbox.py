@@ -22,8 +22,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mes import crash, metrics, outbox
 from mes import logging as mes_logging
-from mes import metrics, outbox
 from mes.bus import Batch, Fenced, Received, Subscription, ends_of
 from mes.context import Context
 from mes.db import Database
@@ -210,7 +210,9 @@ class ConsumerLoop:
     async def _take(self, subscription: Subscription, batches: Batch) -> None:
         try:
             await self.apply([record for records in batches.values() for record in records])
+            crash.reached("effect.committed")
             await subscription.commit(ends_of(batches))
+            crash.reached("offset.committed")
         except Fenced as fenced:
             log.warning("partitions lost", extra={"service": self._service, "places": sorted(fenced.places)})
             subscription.rewind(fenced.places)
@@ -232,6 +234,7 @@ class ConsumerLoop:
         try:
             async with self._database.transaction() as session:
                 await self._apply_in(session, wanted)
+                crash.reached("effect.applied")
         except Exception as error:
             if is_transient(error):
                 raise
@@ -308,6 +311,7 @@ class ConsumerLoop:
                     ids = []
                 await session.execute(_SEEN, {"sources": [record.headers["ce_source"]] * len(ids), "ids": ids})
             await self._park(session, record, repr(error))
+        crash.reached("event.parked")
         metrics.EVENTS.labels(self._service, "parked").inc()
 
     async def _park(self, session: AsyncSession, record: Received, error: str) -> None:

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mes import crash
 from mes.bus import Bus, Record
 from mes.context import Context
 
@@ -143,8 +144,11 @@ async def relay_batch(
     """
     rows = await connection.fetch(_UNSENT, limit)
     if rows:
+        crash.reached("relay.read")
         await bus.append([_record(row, source, topic) for row in rows])
+        crash.reached("relay.sent")
         await connection.execute(_MARK, [row["position"] for row in rows])
+        crash.reached("relay.marked")
     return len(rows)
 
 

@@ -15,7 +15,7 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mes import metrics, outbox, retention
+from mes import crash, metrics, outbox, retention
 from mes.bus import Bus
 from mes.clock import BusinessClock, ClockState
 from mes.clock_keeper import ClockKeeper
@@ -181,6 +181,7 @@ class ServiceRuntime:
         # A mark lost with the machine only sends again: no need to wait for the disk.
         await connection.execute("SET synchronous_commit = off")
         self.is_leader = True
+        crash.reached("leader.elected")
         tasks = {"retention": retention.keep, **self.service.leader_tasks}
         works = [asyncio.create_task(self._keep(name, task)) for name, task in tasks.items()]
         try:
@@ -257,6 +258,7 @@ class Runtime:
     """All services of this process, the log they share, and the business clock."""
 
     def __init__(self, settings: Settings, services: Sequence[Service]) -> None:
+        crash.arm(settings.crash_at)
         self.settings = settings
         self.clock = BusinessClock()
         self.bus = open_bus(settings)

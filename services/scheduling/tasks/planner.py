@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from mes import crash
 from mes.runtime import ServiceRuntime
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -181,6 +182,7 @@ class Planner:
         await self._finish(ticket, made, replace(outcome, seconds=spent, final=True))
 
     async def _finish(self, ticket: Ticket, made: _Made, outcome: Outcome) -> None:
+        crash.reached("plan.solved")
         try:
             await self._conclude(ticket, made.shop, outcome)
         except Overtaken:

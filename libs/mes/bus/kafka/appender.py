@@ -12,6 +12,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from mes import crash
 from mes.bus import Record
 from mes.bus.kafka.connection import REQUEST_SECONDS, Connection
 
@@ -54,6 +55,7 @@ class Appender:
                 try:
                     for record in records:
                         sent.append((record.topic, await self._send(producer, record)))
+                    crash.reached("append.handed_over")
                     await asyncio.wait([future for _, future in sent])
                     errors = [error for _, future in sent if (error := future.exception())]
                     if errors:
