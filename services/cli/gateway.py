@@ -140,7 +140,7 @@ def _passed_back(answer: httpx.Response) -> Response:
 # ---- what concerns all of them -------------------------------------------------------------------------------------
 
 
-async def _idle(upstreams: Upstreams, wait: float) -> Idle:
+async def idle_of(upstreams: Upstreams, wait: float) -> Idle:
     """Whether all processes were idle at one moment: each twice, and nothing was written in between."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait
@@ -192,7 +192,7 @@ async def _all_follow(upstreams: Upstreams, wish: ClockChange) -> None:
 def _add_platform_routes(app: FastAPI, upstreams: Upstreams, zone: ZoneInfo) -> None:
     @app.get("/idle")
     async def idle(wait: float = 0) -> Idle:
-        return await _idle(upstreams, min(max(wait, 0.0), 60.0))
+        return await idle_of(upstreams, min(max(wait, 0.0), 60.0))
 
     @app.get("/clock")
     async def get_clock() -> Response:
@@ -207,7 +207,7 @@ def _add_platform_routes(app: FastAPI, upstreams: Upstreams, zone: ZoneInfo) -> 
 
     @app.post("/clock/advance")
     async def advance(step: Advance, request: Request) -> Response:
-        if step.settle and not (seen := await _idle(upstreams, step.settle)).idle:
+        if step.settle and not (seen := await idle_of(upstreams, step.settle)).idle:
             return problem(request, 409, "clock.busy", {"reasons": "; ".join(seen.reasons)})
         # Each process is told: to hear of it from another one would take a second. One that is being started reads it.
         told = await upstreams.ask_all("POST", "/clock/advance", json={"to": step.to.isoformat()})
@@ -217,7 +217,7 @@ def _add_platform_routes(app: FastAPI, upstreams: Upstreams, zone: ZoneInfo) -> 
         answer = next((each for each in answers if not each.is_success), answers[0])
         if not (answer.is_success and step.settle):
             return _as_it_is(answer)
-        return JSONResponse({**answer.json(), "idle": (await _idle(upstreams, step.settle)).idle})
+        return JSONResponse({**answer.json(), "idle": (await idle_of(upstreams, step.settle)).idle})
 
     @app.get("/healthz")
     async def healthz() -> Response:

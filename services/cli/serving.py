@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
@@ -196,8 +197,10 @@ def _stop_with_input(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
 
     def wait_for_end() -> None:
+        # Not by `sys.stdin`: a thread that reads from it when the interpreter ends makes that a fatal error.
         with contextlib.suppress(OSError, ValueError):
-            sys.stdin.buffer.read()
+            while os.read(sys.stdin.fileno(), 4096):
+                pass
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(stop.set)
 

@@ -30,7 +30,7 @@ _MOST_ORDERS = 60
 _PAGE = 500
 _COUNTS = ("Accepted", "Corrected")
 # Kept in an order's history as what moved its plan, once for the order, not as an event of each job.
-_PLANNED = ("mes.events.v1.JobChanged", "plan")
+PLANNED = ("mes.events.v1.JobChanged", "plan")
 
 
 class RealWorkload:
@@ -89,14 +89,14 @@ class RealWorkload:
         ours = {each["order_id"]: each["no"] for each in orders if each["no"].startswith("f")}
         seen = Observed([Place("orders", "order", Counter(ours.values()))], log=log)
         reported: Counter[str] = Counter()
-        told = _by_order(log)
+        told = by_order(log)
         for order, no in ours.items():
             for job in (await http.get(f"/order/orders/{order}/jobs")).raise_for_status().json():
                 reports = [each async for each in _pages(http, f"/order/jobs/{job['job_id']}/reports")]
                 reported.update(each["reported_by"] for each in reports if each["reported_by"].startswith("f"))
                 seen.balances += _ledger(f"{no}/{job['seq']}", job, reports)
             entries = [each async for each in _pages(http, f"/order/orders/{order}/history")]
-            seen.balances += _history(no, entries, told[order])
+            seen.balances += history_balances(no, entries, told[order])
         seen.places.append(Place("reports", "report", reported))
         return seen
 
@@ -125,16 +125,16 @@ def _ledger(what: str, job: Mapping[str, Any], reports: Sequence[Mapping[str, An
     ]
 
 
-def _by_order(log: Sequence[Event]) -> dict[str, list[Event]]:
+def by_order(log: Sequence[Event]) -> dict[str, list[Event]]:
     """The order service's own events by order, each once, in the order of the log."""
     found: dict[str, dict[str, Event]] = defaultdict(dict)
     for event in log:
-        if event.topic == "mes.order.v1" and (event.type, event.verb) != _PLANNED:
+        if event.topic == "mes.order.v1" and (event.type, event.verb) != PLANNED:
             found[event.key].setdefault(event.id, event)
     return defaultdict(list, {key: list(events.values()) for key, events in found.items()})
 
 
-def _history(no: str, entries: Sequence[Mapping[str, Any]], told: Sequence[Event]) -> list[Balance]:
+def history_balances(no: str, entries: Sequence[Mapping[str, Any]], told: Sequence[Event]) -> list[Balance]:
     """An order's history has every event of the order service once, in order; a run of two jobs is two entries."""
     # By their ids in the order in which they were kept; shown they are by time, and requests that waited for each other
     # carry the time at which they began.

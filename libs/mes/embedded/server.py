@@ -375,6 +375,9 @@ def _write_private(path: Path, text: str) -> None:
 
 def _is_free(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        if os.name == "posix":
+            # As PostgreSQL does: connections of a server that was killed linger, and whoever knows its port needs it.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError:

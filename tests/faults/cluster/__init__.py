@@ -1,0 +1,1 @@
+"""Faults of the cluster's shape: replicas behind a balancer, PostgreSQL, and Kafka or the log in PostgreSQL."""

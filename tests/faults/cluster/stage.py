@@ -1,0 +1,208 @@
+"""One round: a cluster under work, a disturbance, then the count of what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from tests.faults.checker import Verdict, check
+from tests.faults.cluster.deployment import Deployment, Shape, deployed
+from tests.faults.cluster.offsets import OffsetWatch
+from tests.faults.cluster.work import Books, ShopWork, read_log
+from tests.faults.history import History
+from tests.faults.outside import Client
+
+_CLIENTS = 8
+_PROBE_S = 0.05
+
+Disturbance = Callable[["Stage"], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Round:
+    """What one round showed. figures: seconds and counts, as the disturbance has them."""
+
+    name: str
+    seed: int
+    seconds: float = 0.0
+    orders: int = 0
+    figures: dict[str, float] = field(default_factory=dict)
+    verdict: Verdict = field(default_factory=Verdict)
+    attempts: dict[str, int] = field(default_factory=dict)
+    failed_requests: int = 0
+    longest_gap_s: float = 0.0
+    restarts: int = 0
+    rewound: list[str] = field(default_factory=list)
+    bad_stops: list[str] = field(default_factory=list)
+    broken_promises: list[str] = field(default_factory=list)
+
+    @property
+    def wrong(self) -> dict[str, list[str]]:
+        """What is wrong, by kind."""
+        found = dict(self.verdict.wrong)
+        for kind in ("rewound", "bad_stops", "broken_promises"):
+            if each := getattr(self, kind):
+                found[kind] = each
+        return found
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, and what is wrong."""
+        return {**asdict(self), "wrong": self.wrong}
+
+
+@dataclass
+class Stage:
+    """What a disturbance has to work with. times: how often it is to disturb; expected_dead: ids of records that have
+    to end as dead letters, by topic."""
+
+    deployment: Deployment
+    http: httpx.AsyncClient
+    work: ShopWork
+    random: Random
+    times: int
+    round: Round
+    history: History
+    recoveries: list[float] = field(default_factory=list)
+    expected_dead: Counter[str] = field(default_factory=Counter)
+
+    async def probe(self, since: float, seconds: float = 120) -> float:
+        """Seconds from `since` (monotonic) until an order that is made now has had its effect by way of the log."""
+        async with asyncio.timeout(seconds):
+            order = await self._some_order()
+            while not await self._has_history(order):
+                await asyncio.sleep(_PROBE_S)
+        return time.monotonic() - since
+
+    async def recovered(self, since: float) -> None:
+        """Note how long it took until the whole way worked again."""
+        self.recoveries.append(await self.probe(since))
+
+    async def _some_order(self) -> str:
+        key, no = str(uuid4()), f"probe-{uuid4().hex[:12]}"
+        body = {"no": no, "material_no": "PIN", "qty": "1", "priority": 9}
+        while True:
+            try:
+                answer = await self.http.post("/order/orders", json=body, headers={"Idempotency-Key": key}, timeout=5)
+                if answer.is_success:
+                    return str(answer.json()["order_id"])
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(_PROBE_S)
+
+    async def _has_history(self, order: str) -> bool:
+        try:
+            answer = await self.http.get(f"/order/orders/{order}/history", timeout=5)
+        except httpx.TransportError:
+            return False
+        return bool(answer.is_success and answer.json()["items"])
+
+    def promise(self, what: str, kept: bool) -> None:
+        """Something that has to be true besides the count."""
+        if not kept:
+            self.round.broken_promises.append(what)
+
+    async def orders(self, count: int) -> None:
+        """Wait until clients have made so many."""
+        while self.made < count:  # noqa: ASYNC110 - one counter of many clients
+            await asyncio.sleep(0.1)
+
+    @property
+    def made(self) -> int:
+        """Orders that clients have been told of."""
+        return sum(each.request.kind == "order" and each.outcome == "ok" for each in self.history.attempts)
+
+
+async def play(
+    name: str, shape: Shape, disturb: Disturbance, *, times: int, seed: int, folder: Path, watch: bool = True
+) -> Round:
+    """Play a round; its history, the output of all processes and its outcome are left in `folder`."""
+    began = time.monotonic()
+    played = Round(name, seed)
+    async with deployed(shape, folder) as deployment:
+        history = History(folder / "history.jsonl")
+        try:
+            async with _clients(deployment, Random(f"work {seed}"), history) as (http, work, clients):
+                stage = Stage(deployment, http, work, Random(f"fault {seed}"), times, played, history)
+                async with OffsetWatch(deployment.settings, deployment.server) as offsets:
+                    async with asyncio.TaskGroup() as group:
+                        group.create_task(clients.work(_CLIENTS))
+                        await disturb(stage)
+                        clients.stopping.set()
+                    await deployment.all_ready()
+                    await deployment.settled()
+                played.rewound = offsets.rewound if watch else []
+            log = await read_log(deployment.settings)
+            observed = await Books(deployment.settings).observe(log)
+            played.verdict = check(history.attempts, observed)
+        finally:
+            history.close()
+        played.restarts = deployment.restarts
+    _count(played, stage)
+    played.seconds = time.monotonic() - began
+    return played
+
+
+@asynccontextmanager
+async def _clients(
+    deployment: Deployment, random: Random, history: History
+) -> AsyncIterator[tuple[httpx.AsyncClient, ShopWork, Client]]:
+    limits = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(
+        base_url=deployment.balancer.address, timeout=httpx.Timeout(30, connect=2), limits=limits
+    ) as http:
+        work = ShopWork(random)
+        await work.prepare(http)
+        await deployment.settled()
+        yield http, work, Client(http, work, history)
+
+
+def _count(played: Round, stage: Stage) -> None:
+    attempts = stage.history.attempts
+    played.orders = stage.made
+    played.attempts = dict(Counter(each.outcome for each in attempts))
+    # Refused, reset and answered by an error of the server, as whoever stands before a screen counts it.
+    played.failed_requests = sum(each.outcome == "unknown" for each in attempts)
+    answered = sorted(each.at for each in attempts if each.outcome == "ok")
+    played.longest_gap_s = max((b - a for a, b in zip(answered, answered[1:], strict=False)), default=0.0)
+    _expect_dead(played, stage.expected_dead)
+    if stage.recoveries:
+        played.figures["recovery_median_s"] = statistics.median(stage.recoveries)
+        played.figures["recovery_most_s"] = max(stage.recoveries)
+
+
+def _expect_dead(played: Round, expected: Mapping[str, int]) -> None:
+    """Dead letters have to be exactly those that were injected: what the count found of them is not wrong then."""
+    if not expected:
+        return
+    found = Counter(each.split(" ", 1)[0] for each in played.verdict.parked)
+    if found == Counter(expected):
+        played.verdict.parked = []
+    else:
+        played.verdict.parked = [f"dead letters {dict(found)} where {dict(expected)} belong"]
+
+
+def summary(rounds: Sequence[Round]) -> dict[str, float]:
+    """The figures of several rounds of one fault: the worst of each, counts added."""
+    found: dict[str, float] = {
+        "rounds": len(rounds),
+        "orders": sum(each.orders for each in rounds),
+        "seconds": sum(each.seconds for each in rounds),
+        "longest_gap_s": max(each.longest_gap_s for each in rounds),
+        "failed_requests": sum(each.failed_requests for each in rounds),
+    }
+    for each in rounds:
+        for name, value in each.figures.items():
+            both = (found.get(name, 0.0), value)
+            found[name] = max(both) if name.endswith("_s") else sum(both)
+    return found
