@@ -25,7 +25,9 @@ from services.cli.composition import load_services
 from services.cli.gateway import Upstreams, idle_of
 from services.cli.serving import migrate
 from tests.faults.cluster.balancer import Balancer
+from tests.faults.cluster.disk import Disk
 from tests.faults.cluster.member import Member
+from tests.faults.cluster.network import DATABASE_AT, LOG_AT, LOG_PORT, WEB_AT, Network, listen_at, listener
 
 SESSION_S = 6.0
 _LOOK_S = 0.05
@@ -33,9 +35,13 @@ _LOOK_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What is deployed. kafka: brokers, 0 for the log in PostgreSQL. env: of every process. module: what is run."""
+    """What is deployed. kafka: brokers, 0 for the log in PostgreSQL. isolated: a service whose last replica reaches
+    database and log by links that can be cut. small_disk: whose disk can be filled. env: of every process. module: what
+    is run."""
 
     kafka: int = 1
+    isolated: str = ""
+    small_disk: Literal["", "database", "log"] = ""
     replicas: Mapping[str, int] = field(
         default_factory=lambda: {"order": 2, "scheduling": 2, "equipment": 1, "quality": 1}
     )
@@ -56,10 +62,12 @@ class Deployment:
         self.folder = folder
         self.home = home
         self.server = EmbeddedServer(home)
-        self.brokers = KafkaCluster(home / "kafka", brokers=shape.kafka, settings=QUICK) if shape.kafka else None
+        self.brokers: KafkaCluster | None = None
         self.members: list[Member] = []
         self.balancer = Balancer(free_port(), folder)
         self.settings = Settings()
+        self.network = Network() if shape.isolated else None
+        self.disk = Disk({"database": home / "pg", "log": home / "kafka"}[shape.small_disk]) if shape.small_disk else None
         self.restarts = 0
         # Parts that are not to be started again just now: "database", "broker-1".
         self.held: set[str] = set()
@@ -69,23 +77,37 @@ class Deployment:
 
     async def start(self) -> None:
         """Start everything and wait until it is ready."""
+        if self.disk:
+            await asyncio.to_thread(self.disk.mount)
+        if self.network:
+            await asyncio.to_thread(self.network.start)
         await asyncio.to_thread(self.server.start)
-        if self.brokers:
+        if self.network:
+            await asyncio.to_thread(listen_at, self.server, DATABASE_AT)
+        if self.shape.kafka:
+            settings = {**QUICK, **(listener(LOG_AT, LOG_PORT) if self.network else {})}
+            self.brokers = KafkaCluster(self.home / "kafka", brokers=self.shape.kafka, settings=settings)
             await asyncio.to_thread(self.brokers.start)
         self.settings = self._settings()
         await migrate(self.settings, load_services())
-        env = {**environment(self.settings), **self.shape.env}
         for service, count in self.shape.replicas.items():
-            for number in range(1, count + 1):
-                own = {"MES_KAFKA_INSTANCE_ID": f"{service}-{number}"} if self.brokers else {}
-                log_file = self.folder / f"{service}-{number}.log"
-                self.members.append(
-                    Member(service, number, free_port(), log_file, {**env, **own}, self.shape.module)
-                )
+            self.members += [self._member(service, number) for number in range(1, count + 1)]
         for member in self.members:
             member.start()
         await asyncio.gather(*(member.ready() for member in self.members))
         await asyncio.to_thread(self.balancer.start, self.members)
+
+    def _member(self, service: str, number: int) -> Member:
+        env = {**environment(self.settings), **self.shape.env}
+        if self.brokers:
+            env["MES_KAFKA_INSTANCE_ID"] = f"{service}-{number}"
+        member = Member(
+            service, number, free_port(), self.folder / f"{service}-{number}.log", env, self.shape.module
+        )
+        if self.network and service == self.shape.isolated and number == self.shape.replicas[service]:
+            member.prefix, member.host = self.network.prefix, WEB_AT
+            member.env = self.network.seen_from_inside(env, self.server.port)
+        return member
 
     def _settings(self) -> Settings:
         settings = self.server.settings(Settings())
@@ -107,6 +129,10 @@ class Deployment:
         if self.brokers:
             await asyncio.to_thread(self.brokers.stop, kill=True)
         await asyncio.to_thread(self._stop_database)
+        if self.network:
+            await asyncio.to_thread(self.network.stop)
+        if self.disk:
+            await asyncio.to_thread(self.disk.unmount)
         return list(statuses)
 
     def _stop_database(self) -> None:
@@ -156,11 +182,16 @@ class Deployment:
             psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=5)
             psutil.wait_procs(left, timeout=10)
 
-    def kill_broker(self, node: int) -> None:
-        """As a power cut would end it."""
-        if self.brokers and node not in self._down:
-            self._down.add(node)
-            self.brokers.kill_broker(node)
+    def kill_broker(self, node: int, *, gently: bool = False) -> None:
+        """As a power cut would end it, or asked to end."""
+        if self.brokers is None or node in self._down:
+            return
+        process = psutil.Process(self.brokers.pid(node))
+        if gently:
+            process.terminate()
+            psutil.wait_procs([process], timeout=20)
+        self.brokers.kill_broker(node)
+        self._down.add(node)
 
     def start_broker(self, node: int) -> None:
         """Start a broker again, without waiting for it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,7 +17,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
-from mes.bus import Bus, Received
+from mes.bus import Received
 from mes.config import Settings
 from mes.events.v1 import order_pb2
 from mes.inbox import dead_letters_of
@@ -30,6 +31,8 @@ from tests.faults.history import Attempt, Request
 from tests.faults.real_product import PLANNED, SERVICES, TOLD_BY, by_order, history_balances
 from tests.faults.campaign import places_in_log
 
+# Header of a record that no service has sent.
+INJECTED = "x-injected"
 _MOST_OPEN = 6
 _ALL = 10_000_000
 
@@ -90,39 +93,43 @@ class ShopWork:
             self._jobs += [each["job_id"] for each in jobs]
 
 
-async def read_log(settings: Settings) -> list[Event]:
-    """Every record of the log that is an event of ours, dead letters too, as a reader outside finds it."""
-    bus = open_bus(settings)
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What a reader outside finds: events, also those that were given up, and the marks of what was injected among
+    the dead letters, each as service and mark."""
+
+    events: Sequence[Event]
+    dead: set[tuple[str, str]]
+
+
+async def read_log(settings: Settings) -> Log:
+    """Every record of the log."""
+    bus, prefix = open_bus(settings), settings.topic_prefix
     await bus.start()
+    events: list[Event] = []
+    dead: set[tuple[str, str]] = set()
     try:
-        return [each for topic in topics(settings) for each in await _events(bus, topic)]
+        for service in SERVICES:
+            for record in await bus.read(f"{prefix}.{service}.v1", limit=_ALL):
+                if INJECTED not in record.headers:
+                    events.append(as_event(record))
+            for record in await bus.read(dead_letters_of(service, prefix), limit=_ALL):
+                if INJECTED in record.headers:
+                    dead.add((service, record.headers[INJECTED]))
+                else:
+                    events.append(as_event(record))
     finally:
         await bus.close()
+    return Log(events, dead)
 
 
-def topics(settings: Settings) -> list[str]:
-    """Domain topics and those of dead letters."""
-    prefix = settings.topic_prefix
-    return [
-        *(f"{prefix}.{service}.v1" for service in SERVICES),
-        *(dead_letters_of(service, prefix) for service in SERVICES),
-    ]
-
-
-async def _events(bus: Bus, topic: str) -> list[Event]:
-    return [event for each in await bus.read(topic, limit=_ALL) if (event := as_event(each))]
-
-
-def as_event(record: Received) -> Event | None:
-    """What the checker wants of a record; None for what was injected and is no event."""
-    try:
-        h = record.headers
-        return Event(
-            record.topic, record.partition, record.offset, record.key, h["ce_source"], h["ce_id"], h["ce_type"],
-            int(h["ce_sequence"]), h["ce_actor"], _verb(h["ce_type"], record.value),
-        )  # fmt: skip
-    except (KeyError, ValueError):
-        return None
+def as_event(record: Received) -> Event:
+    """What the checker wants of a record."""
+    h = record.headers
+    return Event(
+        record.topic, record.partition, record.offset, record.key, h["ce_source"], h["ce_id"], h["ce_type"],
+        int(h["ce_sequence"]), h["ce_actor"], _verb(h["ce_type"], record.value),
+    )  # fmt: skip
 
 
 def _verb(kind: str, payload: bytes) -> str:
@@ -166,13 +173,14 @@ class Books:
         return seen
 
     async def _jobs(self) -> list[Balance]:
-        """Every service knows every job as the order service does."""
-        jobs = {row["id"]: row["state"] for row in await self.rows("order", "SELECT id, state FROM job")}
+        """Every service knows every job as the order service does; the equipment service those on machines."""
+        jobs = await self.rows("order", "SELECT id, state, equipment_id FROM job")
+        every = {row["id"]: row["state"] for row in jobs}
+        on_machines = {row["id"]: row["state"] for row in jobs if row["equipment_id"]}
         found = []
-        for service in ("scheduling", "equipment", "quality"):
-            rows = await self.rows(service, "SELECT id, state FROM job")
-            there = {row["id"]: row["state"] for row in rows}
-            wrong = sorted(str(id_) for id_ in jobs.keys() | there.keys() if jobs.get(id_) != there.get(id_))
+        for service, wanted in (("scheduling", every), ("quality", every), ("equipment", on_machines)):
+            there = {row["id"]: row["state"] for row in await self.rows(service, "SELECT id, state FROM job")}
+            wrong = sorted(str(job) for job, state in wanted.items() if there.get(job) != state)
             found.append(Balance(f"jobs that {service} sees in another state", [], wrong[:5]))
         return found
 
