@@ -21,6 +21,12 @@ class Settings(BaseSettings):
     lang: str = Field(default="zh-CN", description="language where the reader names none")
     time_zone: str = Field(default="Asia/Shanghai", description="IANA zone of the site")
 
+    drain_s: float = Field(
+        default=0.0,
+        description="told to stop, a process says so long that it is not ready before it stops to answer: as long as a "
+        "balancer in front needs to notice",
+    )
+
     database_url: str = Field(
         default="",
         description="PostgreSQL address with {service} in the place of database and role, and {password} where one is "

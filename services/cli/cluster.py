@@ -15,7 +15,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import httpx
-import uvicorn
 from mes.config import Settings
 from mes.embedded.server import free_port
 from mes.errors import Unavailable
@@ -23,7 +22,7 @@ from mes.service import Service
 
 from services.cli.gateway import Upstreams, gateway_app
 from services.cli.installation import home_of, require_free_port, withdraw
-from services.cli.serving import Beside, address_of, database, http_for, migrate, run_async, until_stopped
+from services.cli.serving import Beside, Server, address_of, database, http_for, migrate, run_async, until_stopped
 from services.cli.terminal import say, working
 
 log = logging.getLogger(__name__)
@@ -190,7 +189,7 @@ async def processes(settings: Settings, names: Sequence[str], replicas: int) -> 
 
 
 @asynccontextmanager
-async def clustered(settings: Settings, services: Sequence[Service], replicas: int) -> AsyncIterator[uvicorn.Server]:
+async def clustered(settings: Settings, services: Sequence[Service], replicas: int) -> AsyncIterator[Server]:
     """The processes and the gateway; within the block the whole answers, and `should_exit` of the server ends it."""
     async with processes(settings, [service.name for service in services], replicas) as cluster:
         shortcuts = {

@@ -72,8 +72,16 @@ async def migrate(settings: Settings, services: Sequence[Service]) -> int:
     return applied
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Leaves signals to us: uvicorn raises them again after its end, which would skip stopping the database."""
+
+    runtime: Runtime | None = None
+
+    async def drain(self, seconds: float) -> None:
+        """Answer for so long still, but no longer as one that is ready."""
+        if self.runtime and seconds:
+            self.runtime.ready = False
+            await asyncio.sleep(seconds)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -81,7 +89,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(settings: Settings, services: Sequence[Service]) -> AsyncIterator[uvicorn.Server]:
+async def serving(settings: Settings, services: Sequence[Service]) -> AsyncIterator[Server]:
     """Start services and HTTP; within the block they answer, and `should_exit` of the server ends them."""
     runtime = Runtime(settings, services)
     await runtime.start()
@@ -90,13 +98,14 @@ async def serving(settings: Settings, services: Sequence[Service]) -> AsyncItera
     gc.freeze()
     try:
         async with http_for(settings, root_app(runtime, manage=False)) as server:
+            server.runtime = runtime
             yield server
     finally:
         await runtime.stop()
 
 
 @asynccontextmanager
-async def http_for(settings: Settings, app: FastAPI) -> AsyncIterator[uvicorn.Server]:
+async def http_for(settings: Settings, app: FastAPI) -> AsyncIterator[Server]:
     """HTTP for an application; after the block it is waited for until `should_exit` of the server was set."""
     config = uvicorn.Config(
         app,
@@ -108,7 +117,7 @@ async def http_for(settings: Settings, app: FastAPI) -> AsyncIterator[uvicorn.Se
         lifespan="on",
         timeout_graceful_shutdown=10,
     )
-    server = _Server(config)
+    server = Server(config)
     serve = asyncio.create_task(server.serve(), name="http")
     try:
         while not server.started:
@@ -153,7 +162,12 @@ def run_until_stopped(
                 await migrate(reachable, services)
             house = serving(reachable, services)
             await until_stopped(
-                house, address_of(reachable), beside, home if alone else None, end_with_input=end_with_input
+                house,
+                address_of(reachable),
+                beside,
+                home if alone else None,
+                end_with_input=end_with_input,
+                drain_s=settings.drain_s,
             )
 
         try:
@@ -164,12 +178,13 @@ def run_until_stopped(
 
 
 async def until_stopped(
-    house: AbstractAsyncContextManager[uvicorn.Server],
+    house: AbstractAsyncContextManager[Server],
     address: str,
     beside: Beside | None,
     home: Path | None,
     *,
     end_with_input: bool = False,
+    drain_s: float = 0.0,
 ) -> None:
     """Open the house, announce it in its home if it has one, and keep it open until told to stop."""
     stop = asyncio.Event()
@@ -185,6 +200,7 @@ async def until_stopped(
             if work.done() and work.exception() is None:
                 await asyncio.wait(waits)
             say("cli.stopping")
+            await server.drain(drain_s)
             for task in [work, *waits]:
                 task.cancel()
             ended = await asyncio.gather(work, return_exceptions=True)

@@ -56,9 +56,7 @@ class Balancer:
         backends = []
         for name in services:
             backends += [f"backend {name}", "  balance roundrobin", "  option httpchk GET /readyz"]
-            backends += [
-                f"  server {each.name} {each.host}:{each.port}" for each in members if each.service == name
-            ]
+            backends += [f"  server {each.name} {each.host}:{each.port}" for each in members if each.service == name]
         config = self._folder / "haproxy.cfg"
         config.write_text(
             _CONFIG.format(port=self.port, choices="\n".join(choices), backends="\n".join(backends)), encoding="ascii"

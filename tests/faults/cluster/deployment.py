@@ -67,7 +67,9 @@ class Deployment:
         self.balancer = Balancer(free_port(), folder)
         self.settings = Settings()
         self.network = Network() if shape.isolated else None
-        self.disk = Disk({"database": home / "pg", "log": home / "kafka"}[shape.small_disk]) if shape.small_disk else None
+        self.disk = (
+            Disk({"database": home / "pg", "log": home / "kafka"}[shape.small_disk]) if shape.small_disk else None
+        )
         self.restarts = 0
         # Parts that are not to be started again just now: "database", "broker-1".
         self.held: set[str] = set()
@@ -98,12 +100,10 @@ class Deployment:
         await asyncio.to_thread(self.balancer.start, self.members)
 
     def _member(self, service: str, number: int) -> Member:
-        env = {**environment(self.settings), **self.shape.env}
+        env = {**environment(self.settings), "MES_DRAIN_S": "1", **self.shape.env}
         if self.brokers:
             env["MES_KAFKA_INSTANCE_ID"] = f"{service}-{number}"
-        member = Member(
-            service, number, free_port(), self.folder / f"{service}-{number}.log", env, self.shape.module
-        )
+        member = Member(service, number, free_port(), self.folder / f"{service}-{number}.log", env, self.shape.module)
         if self.network and service == self.shape.isolated and number == self.shape.replicas[service]:
             member.prefix, member.host = self.network.prefix, WEB_AT
             member.env = self.network.seen_from_inside(env, self.server.port)

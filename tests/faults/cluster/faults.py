@@ -112,6 +112,8 @@ async def rolling_restarts(stage: Stage) -> None:
         member.start()
         member.held = False
         await member.ready()
+        # The balancer looks every 0.2 s.
+        await asyncio.sleep(0.5)
     stage.round.figures["restarts"] = float(stage.times)
     failed = sum(each.outcome == "unknown" for each in stage.history.attempts)
     stage.promise(f"{failed} requests failed", failed == 0)
@@ -218,4 +220,3 @@ async def hostile_records(stage: Stage) -> None:
         await stage.recovered(began)
         await asyncio.sleep(0.2)
     stage.round.figures["injected"] = float(stage.times * len(injection.KINDS))
-
