@@ -15,8 +15,8 @@ from tests.faults.history import Attempt, History, Outcome, Request
 _PAUSE = 0.1
 
 
-class Workload(Protocol):
-    """What there is to do in a product, and how to see what became of it."""
+class Work(Protocol):
+    """What there is to do in a product."""
 
     async def prepare(self, http: httpx.AsyncClient) -> None:
         """Look around before the work begins; the system answers."""
@@ -27,6 +27,10 @@ class Workload(Protocol):
     async def learn(self, http: httpx.AsyncClient, attempt: Attempt) -> None:
         """Take note of an outcome that is known."""
 
+
+class Workload(Work, Protocol):
+    """Work, and how to see what became of it."""
+
     async def observe(self, http: httpx.AsyncClient, log: Sequence[Event]) -> Observed:
         """What is there in the end, when nothing moves any more."""
 
@@ -34,7 +38,7 @@ class Workload(Protocol):
 class Client:
     """Sends a workload's requests until told to stop."""
 
-    def __init__(self, http: httpx.AsyncClient, workload: Workload, history: History) -> None:
+    def __init__(self, http: httpx.AsyncClient, workload: Work, history: History) -> None:
         self._http = http
         self._workload = workload
         self._history = history

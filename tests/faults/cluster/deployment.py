@@ -1,4 +1,4 @@
-"""The whole cluster on this machine: PostgreSQL, Kafka or not, replicas, a balancer, and a supervisor of all of them."""
+"""The whole cluster on this machine: PostgreSQL, Kafka or not, replicas, a balancer, a supervisor of all of them."""
 
 from __future__ import annotations
 
@@ -224,13 +224,18 @@ class Deployment:
             raise TimeoutError("; ".join(seen.reasons))
 
 
-@asynccontextmanager
-async def deployed(shape: Shape, folder: Path) -> AsyncIterator[Deployment]:
-    """A deployment that runs and is kept; its data is removed afterwards, its logs stay in `folder`."""
+def _new_home(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="mes-faults-"))
     # Root's database runs under another user, who must get through.
     home.chmod(0o711)
+    return home
+
+
+@asynccontextmanager
+async def deployed(shape: Shape, folder: Path) -> AsyncIterator[Deployment]:
+    """A deployment that runs and is kept; its data is removed afterwards, its logs stay in `folder`."""
+    home = _new_home(folder)
     deployment = Deployment(shape, folder, home)
     keeper: asyncio.Task[None] | None = None
     try:

@@ -1,7 +1,7 @@
 """Records that no service of ours would send, put into the topic of the order service.
 
-Each carries a mark in a header, which its dead letters keep. A record that is no event of ours is a dead letter of every
-service that listens to the topic; one of a known type only of those that handle it.
+Each carries a mark in a header, which its dead letters keep. A record that is no event of ours is a dead letter of
+every service that listens to the topic; one of a known type only of those that handle it.
 """
 
 from __future__ import annotations

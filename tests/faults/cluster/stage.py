@@ -6,9 +6,10 @@ import asyncio
 import statistics
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -73,6 +74,7 @@ class Stage:
     times: int
     round: Round
     history: History
+    offsets: OffsetWatch
     recoveries: list[float] = field(default_factory=list)
     expected_dead: set[tuple[str, str]] = field(default_factory=set)
 
@@ -80,7 +82,7 @@ class Stage:
         """Seconds from `since` (monotonic) until an order that is made now has had its effect by way of the log."""
         async with asyncio.timeout(seconds):
             order = await self._some_order()
-            while not await self._has_history(order):
+            while not await self._has_history(order):  # noqa: ASYNC110 - only asking tells
                 await asyncio.sleep(_PROBE_S)
         return time.monotonic() - since
 
@@ -122,14 +124,17 @@ class Stage:
             await asyncio.sleep(0.1)
 
     @property
+    def failed(self) -> int:
+        """Requests that were refused, reset, or answered by an error of the server or the balancer."""
+        return sum(each.outcome == "unknown" for each in self.history.attempts)
+
+    @property
     def made(self) -> int:
         """Orders that clients have been told of."""
         return sum(each.request.kind == "order" and each.outcome == "ok" for each in self.history.attempts)
 
 
-async def play(
-    name: str, shape: Shape, disturb: Disturbance, *, times: int, seed: int, folder: Path, watch: bool = True
-) -> Round:
+async def play(name: str, shape: Shape, disturb: Disturbance, *, times: int, seed: int, folder: Path) -> Round:
     """Play a round; its history, the output of all processes and its outcome are left in `folder`."""
     began = time.monotonic()
     played = Round(name, seed)
@@ -137,17 +142,18 @@ async def play(
         history = History(folder / "history.jsonl")
         try:
             async with _clients(deployment, Random(f"work {seed}"), history) as (http, work, clients):
-                stage = Stage(deployment, http, work, Random(f"fault {seed}"), times, played, history)
                 async with OffsetWatch(deployment.settings, deployment.server) as offsets:
+                    random = Random(f"fault {seed}")
+                    stage = Stage(deployment, http, work, random, times, played, history, offsets)
                     async with asyncio.TaskGroup() as group:
                         group.create_task(clients.work(_CLIENTS))
                         await disturb(stage)
                         clients.stopping.set()
                     await deployment.all_ready()
                     await deployment.settled()
-                played.rewound = offsets.rewound if watch else []
+                played.rewound = offsets.rewound
             log = await read_log(deployment.settings)
-            observed = await Books(deployment.settings).observe(log.events)
+            observed = await Books(deployment.settings, list(shape.replicas)).observe(log.events)
             played.verdict = check(history.attempts, observed)
             if log.dead != stage.expected_dead:
                 found, wanted = sorted(log.dead - stage.expected_dead), sorted(stage.expected_dead - log.dead)
@@ -179,25 +185,9 @@ def _count(played: Round, stage: Stage) -> None:
     played.orders = stage.made
     played.attempts = dict(Counter(each.outcome for each in attempts))
     # Refused, reset and answered by an error of the server, as whoever stands before a screen counts it.
-    played.failed_requests = sum(each.outcome == "unknown" for each in attempts)
+    played.failed_requests = stage.failed
     answered = sorted(each.at for each in attempts if each.outcome == "ok")
-    played.longest_gap_s = max((b - a for a, b in zip(answered, answered[1:], strict=False)), default=0.0)
+    played.longest_gap_s = max((b - a for a, b in pairwise(answered)), default=0.0)
     if stage.recoveries:
         played.figures["recovery_median_s"] = statistics.median(stage.recoveries)
         played.figures["recovery_most_s"] = max(stage.recoveries)
-
-
-def summary(rounds: Sequence[Round]) -> dict[str, float]:
-    """The figures of several rounds of one fault: the worst of each, counts added."""
-    found: dict[str, float] = {
-        "rounds": len(rounds),
-        "orders": sum(each.orders for each in rounds),
-        "seconds": sum(each.seconds for each in rounds),
-        "longest_gap_s": max(each.longest_gap_s for each in rounds),
-        "failed_requests": sum(each.failed_requests for each in rounds),
-    }
-    for each in rounds:
-        for name, value in each.figures.items():
-            both = (found.get(name, 0.0), value)
-            found[name] = max(both) if name.endswith("_s") else sum(both)
-    return found
