@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 from mes import crash, outbox
+from mes.sessions import STATEMENT_S, server_settings
 
 __all__ = ["Database", "Id", "Json", "PrimaryId", "Quantity", "ServiceBase", "Str", "UtcTime", "create_engine"]
 
@@ -70,12 +71,10 @@ def create_engine(url: str, *, pool_size: int = 10, application: str = "mes", re
         pool_pre_ping=False,
         connect_args={
             "timeout": 5,
-            "server_settings": {
-                "timezone": "UTC",
-                "jit": "off",
-                "application_name": application,
-                "default_transaction_read_only": "on" if read_only else "off",
-            },
+            "command_timeout": STATEMENT_S,
+            "server_settings": server_settings(
+                application, timezone="UTC", jit="off", default_transaction_read_only="on" if read_only else "off"
+            ),
         },
         **alone,
     )

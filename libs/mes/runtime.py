@@ -25,6 +25,7 @@ from mes.db import Database
 from mes.ids import new_id, site_id
 from mes.inbox import ConsumerLoop, dead_letters_of, topics_of
 from mes.service import Service, Task
+from mes.sessions import STATEMENT_S, server_settings
 from mes.shared_settings import SharedSettings
 
 log = logging.getLogger(__name__)
@@ -163,8 +164,8 @@ class ServiceRuntime:
                 connection = await asyncpg.connect(
                     self._dsn,
                     timeout=5,
-                    command_timeout=60,
-                    server_settings={"application_name": f"{self.group}-leader"},
+                    command_timeout=STATEMENT_S,
+                    server_settings=server_settings(f"{self.group}-leader"),
                 )
                 try:
                     await self._lead_on(connection)

@@ -10,9 +10,10 @@ from typing import Any
 
 import asyncpg
 
+from mes.sessions import STATEMENT_S, server_settings
+
 _TABLE = "CREATE TABLE IF NOT EXISTS setting (name text PRIMARY KEY, value jsonb NOT NULL)"
 _SAVE = "INSERT INTO setting VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-_STATEMENT_SECONDS = 60
 
 
 class SharedSettings:
@@ -36,8 +37,8 @@ class SharedSettings:
             min_size=1,
             max_size=2,
             timeout=5,
-            command_timeout=_STATEMENT_SECONDS,
-            server_settings={"application_name": "mes-settings"},
+            command_timeout=STATEMENT_S,
+            server_settings=server_settings("mes-settings"),
         )
         async with self.pool.acquire() as connection, connection.transaction():
             # IF NOT EXISTS alone fails when two processes come at the same moment.
@@ -56,7 +57,7 @@ class SharedSettings:
     async def connect(self, name: str) -> asyncpg.Connection[Any]:
         """A connection of its own (advisory locks live on it)."""
         return await asyncpg.connect(
-            self._dsn, timeout=5, command_timeout=_STATEMENT_SECONDS, server_settings={"application_name": name}
+            self._dsn, timeout=5, command_timeout=STATEMENT_S, server_settings=server_settings(name)
         )
 
     async def close(self) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import asyncpg
 
 from mes.bus import Batch, Fenced, Lag, Offsets, Place, Received, Record, partition_of
+from mes.sessions import STATEMENT_S, server_settings
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS topic (name text PRIMARY KEY, partitions int NOT NULL);
@@ -78,7 +79,6 @@ RETURNING g.topic, g.partition
 
 CHANNEL = "mes_log"
 # No statement of the log takes seconds; one that does has lost its server.
-_STATEMENT_SECONDS = 60
 
 
 async def _leave(_: Any) -> None:
@@ -112,9 +112,9 @@ class PostgresBus:
             min_size=1,
             max_size=self._pool_size,
             timeout=5,
-            command_timeout=_STATEMENT_SECONDS,
+            command_timeout=STATEMENT_S,
             reset=_leave,
-            server_settings={"application_name": "mes-log", "jit": "off"},
+            server_settings=server_settings("mes-log", jit="off"),
         )
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(7110901)")
@@ -230,7 +230,7 @@ class PostgresBus:
     async def connect(self, name: str = "mes-log-member") -> asyncpg.Connection[Any]:
         """A connection of its own (advisory locks live on it)."""
         return await asyncpg.connect(
-            self._dsn, timeout=5, command_timeout=_STATEMENT_SECONDS, server_settings={"application_name": name}
+            self._dsn, timeout=5, command_timeout=STATEMENT_S, server_settings=server_settings(name)
         )
 
     async def lag(self, groups: Mapping[str, Sequence[str]]) -> dict[str, Lag]:
@@ -387,7 +387,7 @@ class PostgresSubscription:
                     [number for (_, number), _ in mine],
                     [offsets[place] for place, _ in mine],
                     [epoch for _, epoch in mine],
-                    timeout=_STATEMENT_SECONDS,
+                    timeout=STATEMENT_S,
                 )
             except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
                 # The locks went with the connection.

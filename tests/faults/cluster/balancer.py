@@ -19,7 +19,7 @@ defaults
   mode http
   timeout connect 500ms
   timeout client 60s
-  timeout server 15s
+  timeout server 5s
   timeout queue 5s
   timeout check 1s
   retries 1
