@@ -96,8 +96,14 @@ SHORT: Sequence[Fault] = (
 _ALONE = {"order": 2}
 
 
-async def _work(stage: Stage) -> None:
-    await stage.orders(stage.made + 300)
+async def _all_on_one_job(stage: Stage) -> None:
+    """Many men report on one job at once: its events come close together."""
+    await stage.orders(20)
+    del stage.work.jobs[1:]
+    stage.work.report_share = 1.0
+    async with asyncio.timeout(60):
+        while len(stage.history.attempts) < 600:  # noqa: ASYNC110 - one counter of many clients
+            await asyncio.sleep(0.1)
 
 
 async def _kill_replicas(stage: Stage) -> None:
@@ -150,7 +156,7 @@ def _broken(name: str, kafka: int) -> Shape:
 CONTROLS: Sequence[Control] = (
     Control("inbox off", _die_before_commit, Shape(0, replicas=_ALONE, env={"MES_INBOX_ENABLED": "false"})),
     Control("offset committed before the effect", _kill_replicas, _broken("commit_before_effect", 0)),
-    Control("two relays without the lock", _work, _broken("two_relays", 0)),
+    Control("two relays without the lock", _all_on_one_job, _broken("two_relays", 0)),
     Control("auto-commit on", _kill_replicas, _broken("auto_commit", 1)),
     Control("blind commit retry", _stop_one, _broken("blind_commit_retry", 1), 1),
 )

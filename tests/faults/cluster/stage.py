@@ -26,6 +26,7 @@ from tests.faults.outside import Client
 
 _CLIENTS = 8
 _PROBE_S = 0.05
+_SETTLE_S = 120.0
 
 Disturbance = Callable[["Stage"], Awaitable[None]]
 
@@ -150,7 +151,7 @@ async def play(name: str, shape: Shape, disturb: Disturbance, *, times: int, see
                         await disturb(stage)
                         clients.stopping.set()
                     await deployment.all_ready()
-                    await deployment.settled()
+                    await _settle(stage)
                 played.rewound = offsets.rewound
             log = await read_log(deployment.settings)
             observed = await Books(deployment.settings, list(shape.replicas)).observe(log.events)
@@ -178,6 +179,14 @@ async def _clients(
         await work.prepare(http)
         await deployment.settled()
         yield http, work, Client(http, work, history)
+
+
+async def _settle(stage: Stage) -> None:
+    try:
+        await stage.deployment.settled(_SETTLE_S)
+    except TimeoutError as error:
+        # What has no effect by then is counted as missing, too.
+        stage.promise(f"everything has its effect within {_SETTLE_S:.0f} s: {error}", False)
 
 
 def _count(played: Round, stage: Stage) -> None:

@@ -45,7 +45,9 @@ class ShopWork:
         self._random = random
         self._count = 0
         self._drafts: list[str] = []
-        self._jobs: list[str] = []
+        # Jobs that pieces are reported on, and how many of the requests do so.
+        self.jobs: list[str] = []
+        self.report_share = 0.25
         self._released = 0
 
     async def prepare(self, http: httpx.AsyncClient) -> None:
@@ -66,8 +68,8 @@ class ShopWork:
         if self._drafts and self._released < _MOST_OPEN:
             self._released += 1
             return self.request("release", mark, f"/order/orders/{self._drafts.pop()}/release", {})
-        if self._jobs and self._random.random() < 0.25:
-            path = f"/order/jobs/{self._random.choice(self._jobs)}/reports"
+        if self.jobs and self._random.random() < self.report_share:
+            path = f"/order/jobs/{self._random.choice(self.jobs)}/reports"
             return self.request("report", mark, path, {"good_qty": str(self._random.randint(1, 3))})
         # So many pieces that reports on its jobs count as long as anybody watches.
         body = {"no": mark, "material_no": "PIN", "qty": "90000", "priority": 1}
@@ -86,7 +88,7 @@ class ShopWork:
         elif attempt.request.kind == "release":
             order = attempt.request.path.split("/")[3]
             jobs = (await http.get(f"/order/orders/{order}/jobs")).raise_for_status().json()
-            self._jobs += [each["job_id"] for each in jobs]
+            self.jobs += [each["job_id"] for each in jobs]
 
 
 def _as_file(shop: Tables) -> tuple[str, bytes, str]:
