@@ -112,6 +112,11 @@ class KafkaCluster:
         self._running[node].kill()
         self._running.pop(node).wait()
 
+    def is_running(self, node: int) -> bool:
+        """Whether a broker runs. One whose disk is full ends by itself."""
+        process = self._running.get(node)
+        return process is not None and process.poll() is None
+
     def pid(self, node: int) -> int:
         """Process id of a running broker."""
         return self._running[node].pid

@@ -73,7 +73,6 @@ class Deployment:
         self.restarts = 0
         # Parts that are not to be started again just now: "database", "broker-1".
         self.held: set[str] = set()
-        self._down: set[int] = set()
 
     # ---- life
 
@@ -157,7 +156,7 @@ class Deployment:
             if member.pid is None and not member.held:
                 self.restarts += 1
                 member.start()
-        for node in list(self._down):
+        for node in self.brokers.nodes if self.brokers else ():
             if f"broker-{node}" not in self.held:
                 self.start_broker(node)
         if "database" not in self.held and self.database_pid is None:
@@ -184,20 +183,18 @@ class Deployment:
 
     def kill_broker(self, node: int, *, gently: bool = False) -> None:
         """As a power cut would end it, or asked to end."""
-        if self.brokers is None or node in self._down:
+        if self.brokers is None or not self.brokers.is_running(node):
             return
         process = psutil.Process(self.brokers.pid(node))
         if gently:
             process.terminate()
             psutil.wait_procs([process], timeout=20)
         self.brokers.kill_broker(node)
-        self._down.add(node)
 
     def start_broker(self, node: int) -> None:
         """Start a broker again, without waiting for it."""
-        if self.brokers and node in self._down:
+        if self.brokers and not self.brokers.is_running(node):
             self.brokers.start_broker(node, wait=False)
-            self._down.discard(node)
             self.restarts += 1
 
     # ---- what tests ask
