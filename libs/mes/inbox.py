@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import asyncpg
 from google.protobuf.message import Message
@@ -30,6 +30,10 @@ from mes.db import Database
 from mes.ids import new_id
 
 log = logging.getLogger(__name__)
+
+_SPEC_VERSION = "1.0"
+# What a dead letter carries at most, so that a log takes it whatever it came with. The whole stays parked.
+_MOST_DEAD_BYTES, _MOST_DEAD_HEADERS, _MOST_DEAD_HEADER = 800_000, 40, 2_000
 
 # Handlers differ in their event type, which a mapping cannot say.
 Handler = Callable[[AsyncSession, Context, Any, "Meta"], Awaitable[None]]
@@ -76,13 +80,22 @@ class Consumers:
         return handler
 
     def wants(self, record: Received) -> bool:
-        """Whether an event of this type has any effect here."""
-        return self.every is not None or record.headers.get("ce_type", "") in self.handlers
+        """Whether a record has any effect here: its type is handled, or it is no event and has to be set aside. A type
+        that is not known here is left out: it may come from a newer producer."""
+        if self.every is not None or record.headers.get("ce_type", "") in self.handlers:
+            return True
+        try:
+            meta_of(record)
+        except (KeyError, ValueError):
+            return True
+        return False
 
 
 def meta_of(record: Received) -> Meta:
     """The CloudEvents headers of a record. Raises KeyError or ValueError when one is missing or wrong."""
     h = record.headers
+    if h["ce_specversion"] != _SPEC_VERSION or not h["ce_type"] or not h["ce_source"]:
+        raise ValueError(f"no event of CloudEvents {_SPEC_VERSION}: {h['ce_type']} of {h['ce_source']}")
     return Meta(
         UUID(h["ce_id"]),
         h["ce_source"],
@@ -94,6 +107,16 @@ def meta_of(record: Received) -> Meta:
         UUID(h["ce_site"]),
         h.get("traceparent", ""),
     )
+
+
+def identity_of(record: Received) -> tuple[str, UUID]:
+    """By what a record is known again when it is delivered again: source and id, or its place if it is no event."""
+    try:
+        meta = meta_of(record)
+        return meta.source, meta.event_id
+    except (KeyError, ValueError):
+        place = f"{record.topic}/{record.partition}"
+        return place, uuid5(NAMESPACE_URL, f"{place}/{record.offset}")
 
 
 _SEEN = text(
@@ -303,13 +326,11 @@ class ConsumerLoop:
                 await asyncio.sleep(0.05 * attempt)
 
     async def _park_alone(self, record: Received, error: Exception) -> None:
+        source, event_id = identity_of(record)
         async with self._database.transaction() as session:
-            if self._inbox_enabled and "ce_id" in record.headers and "ce_source" in record.headers:
-                try:
-                    ids = [UUID(record.headers["ce_id"])]
-                except ValueError:
-                    ids = []
-                await session.execute(_SEEN, {"sources": [record.headers["ce_source"]] * len(ids), "ids": ids})
+            new = await session.execute(_SEEN, {"sources": [source], "ids": [event_id]})
+            if self._inbox_enabled and not new.all():
+                return
             await self._park(session, record, repr(error))
         crash.reached("event.parked")
         metrics.EVENTS.labels(self._service, "parked").inc()
@@ -328,13 +349,17 @@ class ConsumerLoop:
             },
         )
         if self._dlq_topic:
+            some = list(record.headers.items())[:_MOST_DEAD_HEADERS]
             headers = {
-                **record.headers,
+                **{name[:_MOST_DEAD_HEADER]: value[:_MOST_DEAD_HEADER] for name, value in some},
                 "mes_error": error[:500],
                 "mes_topic": record.topic,
                 "mes_offset": str(record.offset),
             }
-            outbox.publish_raw(session, self._dlq_topic, record.key, record.value, headers, new_id())
+            payload = record.value
+            if len(payload) > _MOST_DEAD_BYTES:
+                headers["mes_bytes"], payload = str(len(payload)), payload[:_MOST_DEAD_BYTES]
+            outbox.publish_raw(session, self._dlq_topic, record.key, payload, headers, new_id())
 
 
 def topics_of(services: Iterable[str], prefix: str = "mes") -> list[str]:

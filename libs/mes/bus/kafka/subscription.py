@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import signal
 from collections import deque
@@ -32,6 +33,8 @@ _STOP_SECONDS = 5.0
 _LONG_POLL_SECONDS = 0.1
 _GRACE_SECONDS = 0.1
 _NO_GENERATION = -1
+# Ours are ids of 36 characters.
+_MOST_KEY = 400
 # A member that stood still is expelled once; one with a twin again and again.
 _EXPELLED_BY_A_TWIN, _WITHIN_SECONDS = 5, 60.0
 
@@ -257,7 +260,19 @@ def received(record: Any) -> Received:
         record.topic,
         record.partition,
         record.offset,
-        (record.key or b"").decode("utf-8", "replace"),
+        _key(record.key),
         record.value or b"",
-        {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers},
+        {name.replace("\x00", "\ufffd"): _text(value) for name, value in record.headers},
     )
+
+
+def _key(raw: bytes | None) -> str:
+    # As much as an index takes; records of one key still have one.
+    found = _text(raw)
+    return found if len(found) <= _MOST_KEY else f"{found[:_MOST_KEY]}#{hashlib.sha256(found.encode()).hexdigest()}"
+
+
+def _text(raw: bytes | None) -> str:
+    # Whoever else writes here may send anything; no database takes a NUL in a text.
+    found = (raw or b"").decode("utf-8", "replace")
+    return found.replace("\x00", "\ufffd") if "\x00" in found else found
