@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedServer]:
-    """The PostgreSQL server of this test run."""
-    with test_server() as server:
+    """The PostgreSQL server of this test run: 18, or the version that MES_TEST_POSTGRES names."""
+    with test_server(int(os.environ.get("MES_TEST_POSTGRES", "18"))) as server:
         yield server
 
 
@@ -50,6 +50,19 @@ async def databases(_server_databases: TestDatabases) -> AsyncIterator[TestDatab
     `await databases.settings(["order", "quality"])` the settings of a whole installation, `.empty()` no schema."""
     yield _server_databases
     await _server_databases.drop()
+
+
+@pytest.fixture(scope="session")
+def _old_server_databases() -> Iterator[TestDatabases]:
+    with test_server(16) as server:
+        yield TestDatabases(server, _Targets())
+
+
+@pytest.fixture
+async def databases_on_16(_old_server_databases: TestDatabases) -> AsyncIterator[TestDatabases]:
+    """The same on the oldest PostgreSQL that is supported."""
+    yield _old_server_databases
+    await _old_server_databases.drop()
 
 
 @pytest.fixture(scope="session")

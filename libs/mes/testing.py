@@ -26,14 +26,15 @@ __all__ = ["TestDatabases", "test_server"]
 
 
 @contextmanager
-def test_server() -> Iterator[EmbeddedServer]:
-    """A server in a temporary folder, as fast as it gets; stopped and removed at the end, also of a killed test run."""
+def test_server(version: int = 18) -> Iterator[EmbeddedServer]:
+    """A server in a temporary folder, as fast as it gets; stopped and removed at the end, also of a killed test run.
+    version: of PostgreSQL, 16 or 18."""
     home = Path(tempfile.mkdtemp(prefix="mes-test-"))
     # Root's server runs under another user, who must get through; nobody can list it.
     home.chmod(0o711)
     with _guard(home):
         try:
-            with EmbeddedServer(home, databases=(), unsafe_fast=True) as server:
+            with EmbeddedServer(home, version=version, databases=(), unsafe_fast=True) as server:
                 yield server
         finally:
             shutil.rmtree(home, ignore_errors=True)

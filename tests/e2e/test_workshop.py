@@ -56,17 +56,24 @@ class Log:
         return [message for _, message in await self.all() if isinstance(message, kind)]
 
 
-@pytest.fixture(params=["postgres", "kafka", "processes on kafka"])
+@pytest.fixture(params=["postgres", "postgres 16", "kafka", "kafka beside postgres 16", "processes on kafka"])
 def shape(request: pytest.FixtureRequest) -> str:
-    """What carries the events, and whether each service has a process of its own."""
+    """What carries the events, whether each service has a process of its own, and a PostgreSQL that is not 18."""
     return str(request.param)
 
 
 @pytest.fixture
-async def settings(shape: str, request: pytest.FixtureRequest, databases: TestDatabases, tmp_path: Path) -> Settings:
+def on_server(shape: str, request: pytest.FixtureRequest) -> TestDatabases:
+    """Databases on the PostgreSQL of the shape."""
+    found: TestDatabases = request.getfixturevalue("databases_on_16" if "16" in shape else "databases")
+    return found
+
+
+@pytest.fixture
+async def settings(shape: str, request: pytest.FixtureRequest, on_server: TestDatabases, tmp_path: Path) -> Settings:
     """An installation of each shape."""
-    found = await databases.settings(list(SERVICES), port=free_port(), clock_start=EPOCH.isoformat(), home=tmp_path)
-    if shape == "postgres":
+    found = await on_server.settings(list(SERVICES), port=free_port(), clock_start=EPOCH.isoformat(), home=tmp_path)
+    if "kafka" not in shape:
         return found
     # A broker keeps the topics of other tests.
     prefix = f"mes-{uuid4().hex[:8]}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import secrets
 import shutil
 import signal
@@ -87,6 +88,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=Path("var") / "faults" / time.strftime("%Y%m%d-%H%M%S"))
     parser.add_argument("--report", type=Path, help="write the table of the figures into this file")
     wish = parser.parse_args(words)
+    # Brokers are away all the time here; their clients would say so a thousand times.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     # A terminated run takes what it has started with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     seed = _seed_of(wish.folder, wish.seed)
