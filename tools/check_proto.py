@@ -12,16 +12,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet
 
 ROOT = Path(__file__).resolve().parent.parent
 SNAPSHOT = ROOT / "proto" / "snapshot.json"
 Contracts = dict[str, dict[str, str]]
+_NAMES = "reserved names"
 
 
 def check() -> list[str]:
     """What is stale or not compatible."""
-    return [*_stale(), *_incompatible(_accepted(), _present()), *_not_accepted()]
+    return [*_stale(), *incompatible(_accepted(), _present()), *_not_accepted()]
 
 
 def _stale() -> list[str]:
@@ -57,24 +58,41 @@ def _present() -> Contracts:
     contracts: Contracts = {}
     for file in files.file:
         for message in file.message_type:
-            _add_message(contracts, f"{file.package}.{message.name}", message)
+            add_message(contracts, f"{file.package}.{message.name}", message)
         for enum in file.enum_type:
-            _add_enum(contracts, f"{file.package}.{enum.name}", enum)
+            add_enum(contracts, f"{file.package}.{enum.name}", enum)
     return dict(sorted(contracts.items()))
 
 
-def _add_message(contracts: Contracts, name: str, message: DescriptorProto) -> None:
-    contracts[name] = {str(f.number): f"{f.label} {f.type} {f.type_name} {f.name}" for f in message.field}
+def add_message(contracts: Contracts, name: str, message: DescriptorProto) -> None:
+    """Enter a message and what is in it."""
+    contracts[name] = {str(field.number): _field(message, field) for field in message.field}
     for reserved in message.reserved_range:
         for number in range(reserved.start, reserved.end):
             contracts[name][str(number)] = "reserved"
+    if message.reserved_name:
+        contracts[name][_NAMES] = " ".join(sorted(message.reserved_name))
     for inner in message.nested_type:
-        _add_message(contracts, f"{name}.{inner.name}", inner)
+        add_message(contracts, f"{name}.{inner.name}", inner)
     for enum in message.enum_type:
-        _add_enum(contracts, f"{name}.{enum.name}", enum)
+        add_enum(contracts, f"{name}.{enum.name}", enum)
 
 
-def _add_enum(contracts: Contracts, name: str, enum: EnumDescriptorProto) -> None:
+def _field(message: DescriptorProto, field: FieldDescriptorProto) -> str:
+    """What a reader of an older release relies on: label, type, name, presence, and its name in JSON if it is given."""
+    words = [str(field.label), str(field.type), field.type_name, field.name]
+    if field.proto3_optional:
+        words.append("optional")
+    elif field.HasField("oneof_index"):
+        words.append(f"oneof {message.oneof_decl[field.oneof_index].name}")
+    head, *rest = field.name.split("_")
+    if field.json_name not in ("", head + "".join(each.capitalize() for each in rest)):
+        words.append(f"json {field.json_name}")
+    return " ".join(words)
+
+
+def add_enum(contracts: Contracts, name: str, enum: EnumDescriptorProto) -> None:
+    """Enter an enumeration."""
     contracts[name] = {str(value.number): value.name for value in enum.value}
 
 
@@ -85,18 +103,24 @@ def _accepted() -> Contracts:
     return accepted
 
 
-def _incompatible(old: Contracts, new: Contracts) -> list[str]:
+def incompatible(old: Contracts, new: Contracts) -> list[str]:
+    """What a reader of the old contracts could not read, after buf's rules FILE and WIRE_JSON."""
     wrong = []
     for name, fields in old.items():
         if name not in new:
             wrong.append(f"{name} is gone")
             continue
+        names = new[name].get(_NAMES, "").split()
         for number, was in fields.items():
+            if number == _NAMES:
+                continue
             now = new[name].get(number)
             if now is None:
                 wrong.append(f"{name}: {number} ({was}) is gone; reserve the number")
             elif now not in (was, "reserved"):
                 wrong.append(f"{name}: {number} was {was}, is {now}")
+            elif now != was and was.split(" ")[3] not in names:
+                wrong.append(f"{name}: {number} ({was}) is gone; reserve its name too")
     return wrong
 
 
@@ -109,7 +133,7 @@ def _not_accepted() -> list[str]:
 def main() -> int:
     """Accept the present contracts."""
     present = _present()
-    if wrong := _incompatible(_accepted(), present):
+    if wrong := incompatible(_accepted(), present):
         print("\n".join(wrong))
         return 1
     SNAPSHOT.write_text(json.dumps(present, indent=1) + "\n", encoding="utf-8")
