@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import logging
+import re
 import secrets
 import shutil
 import signal
@@ -59,9 +60,9 @@ def _control(control: Control, seed: int, folder: Path) -> Any:
 def run(faults: Sequence[Fault], controls: Sequence[Control], folder: Path, seed: int) -> Mapping[str, Any]:
     """Everything; what was found, as `write_report` takes it."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for number, fault in enumerate(faults):
+    for fault in faults:
         for turn in range(fault.rounds):
-            place = folder / f"{number:02}-{turn:02}"
+            place = folder / f"{_slug(fault.name)}-{turn:02}"
             outcome = _played(
                 fault.name, place, seed + turn, lambda seed, place, fault=fault: _round(fault, seed, place)
             )
@@ -70,7 +71,7 @@ def run(faults: Sequence[Fault], controls: Sequence[Control], folder: Path, seed
                 say(f"  WRONG, {kind}: {len(lines)}, such as {lines[0]}")
     caught: dict[str, list[str]] = {}
     for control in controls:
-        place = folder / f"control-{control.name.replace(' ', '-')}"
+        place = folder / f"control-{_slug(control.name)}"
         outcome = _played(
             f"control: {control.name}", place, seed, lambda seed, place, control=control: _control(control, seed, place)
         )
@@ -114,6 +115,10 @@ def _seed_of(folder: Path, seed: int) -> int:
         return int(kept.read_text(encoding="ascii"))
     kept.write_text(str(seed), encoding="ascii")
     return seed
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _wanted(choices: Sequence[Any], only: Sequence[str] | None) -> list[Any]:

@@ -41,8 +41,6 @@ def disturbance(fault: Fault) -> Disturbance:
 
 
 FULL: Sequence[Fault] = (
-    Fault("kill -9 of anything", faults.kill_anything, KAFKA, 15, 50, 5000),
-    Fault("kill -9 of anything, log in PostgreSQL", faults.kill_anything, POSTGRES, 5, 50, 5000),
     Fault("kill -9 at crash points", faults.crash_at_points, KAFKA, 1, 5),
     Fault("kill -9 at crash points, log in PostgreSQL", faults.crash_at_points, POSTGRES, 1, 5),
     Fault("rolling restarts", faults.rolling_restarts, KAFKA, 1, 100),
@@ -59,6 +57,8 @@ FULL: Sequence[Fault] = (
     Fault("disk of PostgreSQL full", faults.fill_disk, replace(KAFKA, small_disk="database"), 1, 3),
     Fault("hostile records", faults.hostile_records, KAFKA, 1, 25),
     Fault("hostile records, log in PostgreSQL", faults.hostile_records, POSTGRES, 1, 25),
+    Fault("kill -9 of anything", faults.kill_anything, KAFKA, 15, 50, 5000),
+    Fault("kill -9 of anything, log in PostgreSQL", faults.kill_anything, POSTGRES, 5, 50, 5000),
 )
 
 
