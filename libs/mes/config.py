@@ -66,6 +66,12 @@ class Settings(BaseSettings):
 
     consumer_tries: int = Field(default=3, description="tries of an event before its key is parked")
     consumer_batch: int = Field(default=200, description="most events of one partition in one transaction")
+    watchdog_s: float = Field(
+        default=60.0,
+        ge=0,
+        description="a consumer for which records wait, and none takes effect, joins its group again after so long; "
+        "after as long again its process is not ready; 0: never",
+    )
     inbox_enabled: bool = Field(default=True, description="only the fault tests' control switches it off")
     crash_at: str = Field(default="", description="point at which to die, see mes.crash; only fault tests set it")
     log_level: str = Field(default="INFO", description="level of the log on standard error")

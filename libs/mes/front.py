@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import html
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,15 +13,18 @@ from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from mes import metrics
 from mes.errors import Conflict
 from mes.i18n import LANGUAGES, t
-from mes.runtime import Runtime
+from mes.runtime import Runtime, ServiceRuntime
 from mes.web import handle_errors, language_of, service_app
+
+# Real seconds that a figure is waited for.
+_MEASURE_S = 1.5
 
 
 class Clock(BaseModel):
@@ -156,23 +161,43 @@ def _add_platform_routes(app: FastAPI, runtime: Runtime) -> None:
                     await session.execute(text("SELECT 1 FROM aggregate_sequence LIMIT 1"))
             except Exception as error:
                 failing[name] = type(error).__name__
+            if running.watchdog.stalled:
+                failing[name] = running.watchdog.stalled
         ready = runtime.ready and not failing
         return JSONResponse({"ready": ready, "failing": failing}, 200 if ready else 503)
 
     @app.get("/metrics", summary="Prometheus metrics", include_in_schema=False)
     async def get_metrics() -> Response:
-        groups = {running.group: running.topics for running in runtime.services.values() if running.topics}
-        lags = await runtime.bus.lag(groups)
-        for name, running in runtime.services.items():
-            metrics.OUTBOX_UNSENT.labels(name).set(await running.unsent())
-            if running.group in lags:
-                metrics.CONSUMER_LAG.labels(name).set(lags[running.group].behind)
+        await asyncio.gather(*(_measure(running) for running in runtime.services.values()))
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/", summary="What is where", include_in_schema=False)
     async def front(request: Request) -> HTMLResponse:
         zone = ZoneInfo(runtime.settings.time_zone)
         return HTMLResponse(front_page(list(runtime.services), clock_of(runtime), zone, language_of(request)))
+
+
+async def _measure(running: ServiceRuntime) -> None:
+    """Set the gauges that have to be asked for. What nobody answers for is not shown: unknown is not what it was."""
+    name = running.service.name
+    try:
+        async with asyncio.timeout(_MEASURE_S):
+            metrics.OUTBOX_UNSENT.labels(name).set(await running.unsent())
+    except Exception:
+        _forget(metrics.OUTBOX_UNSENT, name)
+    if not running.topics:
+        return
+    try:
+        async with asyncio.timeout(_MEASURE_S):
+            lag = await running.bus.lag({running.group: running.topics})
+        metrics.CONSUMER_LAG.labels(name).set(lag[running.group].behind)
+    except Exception:
+        _forget(metrics.CONSUMER_LAG, name)
+
+
+def _forget(gauge: Gauge, service: str) -> None:
+    with contextlib.suppress(KeyError):
+        gauge.remove(service)
 
 
 def front_page(services: Sequence[str], clock: Clock, zone: ZoneInfo, language: str) -> str:

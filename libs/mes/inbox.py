@@ -74,6 +74,12 @@ class Consumers:
 
         return register
 
+    def only(self, *types: type[Message]) -> Consumers:
+        """The handlers of these types alone."""
+        made = Consumers()
+        made.handlers = {each.DESCRIPTOR.full_name: self.handlers[each.DESCRIPTOR.full_name] for each in types}
+        return made
+
     def on_every(self, handler: Handler) -> Handler:
         """Decorator: called for every event of the topics, also unknown ones, before the event's own handler."""
         self.every = handler
@@ -211,8 +217,9 @@ class ConsumerLoop:
         self._batch = batch
         self._inbox_enabled = inbox_enabled
         self._dlq_topic = dlq_topic
-        # Whether records are being applied at this moment.
+        # Whether records are being applied at this moment, and how many batches were, with their offsets committed.
         self.at_work = False
+        self.taken = 0
 
     async def run(self, subscription: Subscription) -> None:
         """Forever; ends by cancellation."""
@@ -235,6 +242,7 @@ class ConsumerLoop:
             await self.apply([record for records in batches.values() for record in records])
             crash.reached("effect.committed")
             await subscription.commit(ends_of(batches))
+            self.taken += 1
             crash.reached("offset.committed")
         except Fenced as fenced:
             log.warning("partitions lost", extra={"service": self._service, "places": sorted(fenced.places)})
@@ -249,26 +257,30 @@ class ConsumerLoop:
             subscription.rewind(batches)
             await asyncio.sleep(0.2)
 
-    async def apply(self, records: list[Received]) -> None:
-        """Make the effects of records, those of a partition in its order; raises only what trying again can mend."""
+    async def apply(self, records: list[Received]) -> int:
+        """Make the effects of records, those of a partition in its order, and say how many were new; raises only what
+        trying again can mend."""
         wanted = [record for record in records if self._consumers.wants(record)]
         if not wanted:
-            return
+            return 0
         try:
             async with self._database.transaction() as session:
-                await self._apply_in(session, wanted)
+                new = await self._apply_in(session, wanted)
                 crash.reached("effect.applied")
         except Exception as error:
             if is_transient(error):
                 raise
             log.info("batch failed, one by one", extra={"service": self._service, "error": repr(error)})
+            new = 0
             for record in wanted:
-                await self._apply_alone(record)
+                new += await self._apply_alone(record)
         metrics.EVENTS.labels(self._service, "applied").inc(len(wanted))
+        return new
 
-    async def _apply_in(self, session: AsyncSession, records: list[Received]) -> None:
+    async def _apply_in(self, session: AsyncSession, records: list[Received]) -> int:
         metas = [meta_of(record) for record in records]
         fresh, parked = await _look(session, records, metas)
+        new = 0
         for record, meta in zip(records, metas, strict=True):
             if self._inbox_enabled:
                 if (meta.source, meta.event_id) not in fresh:
@@ -279,6 +291,8 @@ class ConsumerLoop:
                 await self._park(session, record, "an earlier event of this key is parked")
                 continue
             await self._handle(session, record, meta)
+            new += 1
+        return new
 
     async def _waits(self, session: AsyncSession, record: Received) -> bool:
         """Whether events of the key are parked still: they may have been replayed since the look."""
@@ -308,12 +322,11 @@ class ConsumerLoop:
         if known is not None:
             await known[1](session, ctx, event, meta)
 
-    async def _apply_alone(self, record: Received) -> None:
+    async def _apply_alone(self, record: Received) -> int:
         for attempt in range(1, self._tries + 1):
             try:
                 async with self._database.transaction() as session:
-                    await self._apply_in(session, [record])
-                return
+                    return await self._apply_in(session, [record])
             except Exception as error:
                 if is_transient(error):
                     raise
@@ -322,8 +335,9 @@ class ConsumerLoop:
                         "event parked", extra={"service": self._service, "type": record.headers.get("ce_type")}
                     )
                     await self._park_alone(record, error)
-                    return
+                    return 0
                 await asyncio.sleep(0.05 * attempt)
+        return 0
 
     async def _park_alone(self, record: Received, error: Exception) -> None:
         source, event_id = identity_of(record)

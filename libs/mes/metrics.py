@@ -15,4 +15,5 @@ HTTP = Histogram(
 EVENTS = Counter("mes_events_consumed_total", "Events read by a service", ["service", "outcome"])
 SENT = Counter("mes_events_sent_total", "Events sent by a service's relay", ["service"])
 OUTBOX_UNSENT = Gauge("mes_outbox_unsent_rows", "Outbox rows not sent yet", ["service"])
+CONSUMER_STALLED = Gauge("mes_consumer_stalled", "1 while records wait and none takes effect", ["service"])
 CONSUMER_LAG = Gauge("mes_consumer_lag_records", "Records a service has not applied yet", ["service"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mes import crash, metrics, outbox, retention
-from mes.bus import Bus
+from mes.bus import Bus, Place, Subscription
 from mes.clock import BusinessClock, ClockState
 from mes.clock_keeper import ClockKeeper
 from mes.config import Settings
@@ -27,6 +27,7 @@ from mes.inbox import ConsumerLoop, dead_letters_of, topics_of
 from mes.service import Service, Task
 from mes.sessions import STATEMENT_S, server_settings
 from mes.shared_settings import SharedSettings
+from mes.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,9 @@ class ServiceRuntime:
             dlq_topic=dead_letters_of(self.service.name, self.settings.topic_prefix),
         )
         self.is_leader = False
+        self.watchdog = Watchdog(self, settings.watchdog_s)
+        self._subscription: Subscription | None = None
+        self._consumer: asyncio.Task[None] | None = None
 
     @property
     def visibly_at_work(self) -> bool:
@@ -114,7 +118,9 @@ class ServiceRuntime:
             await self.service.startup(self)
         self._spawn("leader", self._lead())
         if self.topics:
-            self._spawn("consumer", self._consume())
+            self._spawn("consumer", self._keep_consuming())
+            if self.settings.watchdog_s:
+                self._spawn("watchdog", self.watchdog.watch())
         for name, task in self.service.tasks.items():
             self._spawn(name, self._keep(name, task))
 
@@ -144,17 +150,35 @@ class ServiceRuntime:
                 )
             await asyncio.sleep(1)
 
+    def owned(self) -> Iterable[Place]:
+        """The partitions that this process reads for the service."""
+        return self._subscription.owned() if self._subscription else ()
+
+    def join_again(self) -> None:
+        """Let the consumer drop whatever it does and join its group again."""
+        if self._consumer:
+            self._consumer.cancel()
+
+    async def _keep_consuming(self) -> None:
+        while True:
+            self._consumer = asyncio.create_task(self._consume(), name=f"{self.service.name}/member")
+            try:
+                await asyncio.wait({self._consumer})
+            finally:
+                await ended([self._consumer])
+
     async def _consume(self) -> None:
         while True:
             try:
-                subscription = await self.bus.subscribe(self.group, self.topics)
+                self._subscription = await self.bus.subscribe(self.group, self.topics)
             except Exception as error:
                 log.warning("joining the group failed, trying again", extra={"group": self.group, "error": repr(error)})
                 await asyncio.sleep(1)
                 continue
             try:
-                await self.loop.run(subscription)
+                await self.loop.run(self._subscription)
             finally:
+                subscription, self._subscription = self._subscription, None
                 await subscription.close()
 
     async def _lead(self) -> None:

@@ -21,6 +21,7 @@ from mes.ids import new_id
 from mes.inbox import Consumers
 
 if TYPE_CHECKING:
+    from mes.rebuild import Projection
     from mes.runtime import ServiceRuntime
 
 
@@ -40,6 +41,7 @@ class Service:
     tasks: run while the instance runs, on every replica; a task that ends or fails is started again after a moment.
     leader_tasks: the same, but only on the replica that holds the service's leader lock.
     listens_to: services whose events it consumes. shortcuts: short paths at the root that lead into it (`/t` -> `/t`).
+    projections: what it keeps of others' events and can be made anew from the log (`mes rebuild`), by name.
     startup: called once before anything is consumed or served. shutdown: the opposite.
     """
 
@@ -50,6 +52,7 @@ class Service:
     listens_to: Sequence[str] = ()
     tasks: Mapping[str, Task] = field(default_factory=dict)
     leader_tasks: Mapping[str, Task] = field(default_factory=dict)
+    projections: Mapping[str, Projection] = field(default_factory=dict)
     busy: BusyProbe | None = None
     shortcuts: Mapping[str, str] = field(default_factory=dict)
     startup: Task | None = None

@@ -402,7 +402,7 @@ class Observed:
 def service_app(running: ServiceRuntime) -> FastAPI:
     """The application of one service, to be mounted below its name."""
     # Its routes are made with what is defined here.
-    from mes import parking_api
+    from mes import log_api, parking_api
 
     name = running.service.name
     app = FastAPI(
@@ -415,7 +415,8 @@ def service_app(running: ServiceRuntime) -> FastAPI:
     app.state.service = running
     handle_errors(app)
     app.add_middleware(Observed, service=name)
-    app.router.routes.extend([*running.service.router.routes, *parking_api.router.routes])
+    of_platform = [*parking_api.router.routes, *log_api.router.routes]
+    app.router.routes.extend([*running.service.router.routes, *of_platform])
     describe_errors(app)
     add_docs(app)
     return app

@@ -25,6 +25,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.cli import client, parked, terminal
+from services.cli import log as log_commands
 from services.cli.composition import load_services
 from services.cli.doctor import examine
 from services.cli.installation import SAMPLES, Installation, home_of, installation_of
@@ -385,6 +386,28 @@ def restore_command(
     with working("cli.restoring", source=str(source), home=str(folder)):
         made = restore(source, folder)
     say("cli.restored", home=str(folder), taken=made.taken_at, files=made.files)
+
+
+@_command("rebuild")
+def rebuild_command(
+    service: Annotated[str, typer.Argument(help=text("cli.help.rebuild.service"))],
+    projection: Annotated[str, typer.Argument(help=text("cli.help.rebuild.projection"))],
+    home: Home = None,
+) -> None:
+    client.with_instance(_settings(home), lambda http: log_commands.rebuild(http, service, projection))
+
+
+@_command("redeliver")
+def redeliver_command(
+    service: Annotated[str, typer.Argument(help=text("cli.help.redeliver.service"))],
+    topic: Annotated[str, typer.Option(help=text("cli.help.redeliver.topic"))],
+    from_offset: Annotated[int, typer.Option(help=text("cli.help.redeliver.from_offset"), min=0)] = 0,
+    partition: Annotated[int | None, typer.Option(help=text("cli.help.redeliver.partition"), min=0)] = None,
+    since: Annotated[str | None, typer.Option(help=text("cli.help.redeliver.since"))] = None,
+    home: Home = None,
+) -> None:
+    wish = {"topic": topic, "from_offset": from_offset, "partition": partition, "since": since}
+    client.with_instance(_settings(home), lambda http: log_commands.redeliver(http, service, wish))
 
 
 def main() -> None:

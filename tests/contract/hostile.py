@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
-from mes.bus import Batch, Bus, Fenced, Lag, Offsets, Place, Received, Record, Subscription
+from mes.bus import Batch, Bus, Fenced, Lag, Offsets, Place, Position, Received, Record, Subscription
 
 _STRIDE, _FIRST = 3, 1
 
@@ -50,6 +50,13 @@ class HostileBus:
 
     async def lag(self, groups: Mapping[str, Sequence[str]]) -> dict[str, Lag]:
         return await self._inner.lag(groups)
+
+    async def positions(self, group: str, topics: Sequence[str]) -> dict[Place, Position]:
+        found = await self._inner.positions(group, topics)
+        return {
+            place: Position(each.committed * _STRIDE + _FIRST, each.end * _STRIDE + _FIRST)
+            for place, each in found.items()
+        }
 
     async def read(self, topic: str, *, after: Callable[[int], int] | None = None, limit: int = 1000) -> list[Received]:
         def begin(partition: int) -> int:
@@ -116,6 +123,9 @@ class HostileSubscription:
         if fenced:
             self.rewind(fenced)
             raise Fenced("hostile", fenced)
+
+    def owned(self) -> Iterable[Place]:
+        return self.inner.owned()
 
     def rewind(self, places: Iterable[Place]) -> None:
         chosen = set(places)

@@ -63,6 +63,9 @@ class Subscription(Protocol):
         """Record that everything before these offsets took effect. Raises Fenced if a partition was lost; the others
         are committed then all the same."""
 
+    def owned(self) -> Iterable[Place]:
+        """The partitions that this member has at the moment."""
+
     def rewind(self, places: Iterable[Place]) -> None:
         """Forget the positions: the next fetch starts at the committed offsets again."""
 
@@ -76,6 +79,14 @@ class Lag:
 
     end: int
     behind: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """committed: the offset from which a group goes on in a partition; end: the one that the next record gets."""
+
+    committed: int
+    end: int
 
 
 class Bus(Protocol):
@@ -95,6 +106,9 @@ class Bus(Protocol):
 
     async def lag(self, groups: Mapping[str, Sequence[str]]) -> dict[str, Lag]:
         """Lag of each group (group -> its topics), all seen at one moment."""
+
+    async def positions(self, group: str, topics: Sequence[str]) -> dict[Place, Position]:
+        """How far a group is in every partition of its topics. Raises when the log does not answer in time."""
 
     async def read(self, topic: str, *, after: Callable[[int], int] | None = None, limit: int = 1000) -> list[Received]:
         """Records of a topic from the start of each partition (or `after(partition)`), without a group."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncpg
 
-from mes.bus import Batch, Fenced, Lag, Offsets, Place, Received, Record, partition_of
+from mes.bus import Batch, Fenced, Lag, Offsets, Place, Position, Received, Record, partition_of
 from mes.sessions import STATEMENT_S, server_settings
 
 SCHEMA = """
@@ -246,6 +246,16 @@ class PostgresBus:
         found = {row["group"]: Lag(row["end"], row["behind"]) for row in rows}
         return {group: found.get(group, Lag(0, 0)) for group in groups}
 
+    async def positions(self, group: str, topics: Sequence[str]) -> dict[Place, Position]:
+        rows = await self.pool.fetch(
+            'SELECT p.topic, p.number, p.next, coalesce(g."offset", 0) AS committed FROM partition p '
+            'LEFT JOIN group_offset g ON g."group" = $1 AND g.topic = p.topic AND g.partition = p.number '
+            "WHERE p.topic = ANY($2)",
+            group,
+            list(topics),
+        )
+        return {(row["topic"], row["number"]): Position(row["committed"], row["next"]) for row in rows}
+
     async def read(self, topic: str, *, after: Callable[[int], int] | None = None, limit: int = 1000) -> list[Received]:
         numbers = range(await self._count(topic))
         starts = [after(number) if after else 0 for number in numbers]
@@ -288,6 +298,10 @@ class PostgresSubscription:
         self._all = [(row["topic"], row["number"]) for row in rows]
         self._bus._members.add(self)
         await self._claim()
+
+    def owned(self) -> Iterable[Place]:
+        """The partitions that this member has."""
+        return tuple(self._owned)
 
     def wake(self) -> None:
         """Look again."""
@@ -402,10 +416,6 @@ class PostgresSubscription:
         for place in places:
             if self._owned.pop(place, None) is not None:
                 self._next_claim = 0.0
-
-    def owned(self) -> Iterable[tuple[str, int]]:
-        """The partitions this member has."""
-        return tuple(self._owned)
 
     async def close(self) -> None:
         self._bus._members.discard(self)

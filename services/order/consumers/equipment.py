@@ -8,7 +8,7 @@ from uuid import UUID
 
 from mes.context import Context
 from mes.events.v1 import equipment_pb2
-from mes.inbox import Meta
+from mes.inbox import Consumers, Meta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.commands import equipment, history
@@ -47,3 +47,14 @@ def _number(text: str) -> Decimal | None:
         return Decimal(text) if text else None
     except InvalidOperation:
         return None
+
+
+# What a rebuild of the machines' states applies: no job is looked at again for it, and history is written once.
+states_alone = Consumers()
+
+
+@states_alone.on(equipment_pb2.EquipmentStateChanged)
+async def on_state_alone(
+    session: AsyncSession, ctx: Context, event: equipment_pb2.EquipmentStateChanged, meta: Meta
+) -> None:
+    await equipment.put_state(session, ctx, event, meta.time)

@@ -105,6 +105,7 @@ class Planner:
             await made.begun.abandon()
 
     async def _conclude(self, ticket: Ticket, shop: Shop, outcome: Outcome) -> UUID | None:
+        crash.reached("plan.solved")
         async with self._running.transaction() as session:
             insist = self._overtaken >= _OVERTAKEN
             context = self._running.context()
@@ -182,7 +183,6 @@ class Planner:
         await self._finish(ticket, made, replace(outcome, seconds=spent, final=True))
 
     async def _finish(self, ticket: Ticket, made: _Made, outcome: Outcome) -> None:
-        crash.reached("plan.solved")
         try:
             await self._conclude(ticket, made.shop, outcome)
         except Overtaken:

@@ -84,9 +84,9 @@ class Heard:
         return [each.report for each in self.events if each.DESCRIPTOR.full_name == REPORTED]
 
 
-@pytest.fixture(params=["postgres", "kafka"])
+@pytest.fixture
 async def running(
-    request: pytest.FixtureRequest, log_settings: dict[str, Any], databases: TestDatabases
+    log_settings: dict[str, Any], databases: TestDatabases
 ) -> AsyncIterator[tuple[Runtime, Heard, Heard]]:
     tables = {"shop": TABLES["shop"], "elder": MirrorBase.metadata, "newer": MirrorBase.metadata}
     settings = await databases.settings([], tables=tables, **log_settings)
@@ -102,10 +102,10 @@ async def running(
     await runtime.stop()
 
 
-@pytest.fixture
+@pytest.fixture(params=["postgres", "kafka"])
 def log_settings(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Settings of the log that the test is for."""
-    if "kafka" not in request.node.name:
+    if request.param == "postgres":
         return {}
     return {
         "bus": "kafka", "kafka_bootstrap": request.getfixturevalue("kafka"), "topic_prefix": f"mes-{uuid4().hex[:8]}"

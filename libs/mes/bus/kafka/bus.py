@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from mes.bus import Lag, Received, Record
+from mes.bus import Lag, Place, Position, Received, Record
 from mes.bus.kafka.appender import Appender
 from mes.bus.kafka.cluster import Cluster, TopicShape
 from mes.bus.kafka.connection import REQUEST_SECONDS, Connection
@@ -114,6 +114,16 @@ class KafkaBus:
                 sum(ends[place] - committed[group].get(place, beginnings.get(place, 0)) for place in places[group]),
             )
             for group in groups
+        }
+
+    async def positions(self, group: str, topics: Sequence[str]) -> dict[Place, Position]:
+        places = await self._cluster.places(topics)
+        committed = await self._cluster.committed(group, places)
+        beginnings = await self._cluster.beginnings([place for place in places if place not in committed])
+        ends = await self._cluster.ends(places)
+        return {
+            (place.topic, place.partition): Position(committed.get(place, beginnings.get(place, 0)), ends[place])
+            for place in places
         }
 
     async def read(self, topic: str, *, after: Callable[[int], int] | None = None, limit: int = 1000) -> list[Received]:
