@@ -250,10 +250,15 @@ def open_bus(settings: Settings) -> Bus:
     return PostgresBus(settings.log_dsn, partitions=settings.partitions)
 
 
+def topics_wanted(settings: Settings, services: Sequence[Service]) -> list[str]:
+    """The topics of these services, those of dead letters too."""
+    topics = topics_of([service.name for service in services], settings.topic_prefix)
+    return topics + [dead_letters_of(service.name, settings.topic_prefix) for service in services if service.listens_to]
+
+
 async def make_topics(settings: Settings, services: Sequence[Service]) -> None:
     """Make the topics of these services that are missing, those of dead letters too."""
-    topics = topics_of([service.name for service in services], settings.topic_prefix)
-    topics += [dead_letters_of(service.name, settings.topic_prefix) for service in services if service.listens_to]
+    topics = topics_wanted(settings, services)
     bus = open_bus(settings)
     try:
         await bus.start()

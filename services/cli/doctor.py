@@ -7,8 +7,9 @@ import importlib.metadata
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,9 @@ from mes.embedded import EmbeddedServer, HomeLock, find_programs, look_at, serve
 from mes.embedded.account import blocked_at
 from mes.embedded.server import LEAST_DISK
 from mes.errors import Conflict, DomainError
+from mes.inbox import topics_of
 from mes.migrate import Target, pending
+from mes.runtime import topics_wanted
 
 from services.cli.composition import load_services, service_names
 from services.cli.installation import home_of, require_free_port, running_address
@@ -38,7 +41,7 @@ class Finding:
 def examine(settings: Settings) -> Iterator[Finding]:
     """All findings, cheap ones first. Nothing is changed."""
     looks: list[Callable[[Settings], Iterator[Finding]]] = [
-        _python, _environment, _packages, _disk, _server_programs, _owner, _port, _database,
+        _python, _environment, _packages, _disk, _server_programs, _owner, _port, _database, _kafka,
     ]  # fmt: skip
     for look in looks:
         try:
@@ -158,3 +161,51 @@ def _database(settings: Settings) -> Iterator[Finding]:
             yield Finding("wrong", "doctor.migrations", {"service": service.name, "count": len(missing)})
         else:
             yield Finding("ok", "doctor.schema", {"service": service.name})
+
+
+def _kafka(settings: Settings) -> Iterator[Finding]:
+    if settings.bus == "kafka":
+        yield from asyncio.run(_look_at_kafka(settings))
+
+
+async def _look_at_kafka(settings: Settings) -> list[Finding]:
+    """Whether brokers answer, whether topics are as the settings say, how far each service is behind."""
+    # What only this log needs is not imported for the other one.
+    kafka = import_module("mes.bus.kafka")
+    connection = kafka.Connection.of(settings)
+    wanted = kafka.TopicShape(settings.partitions, settings.kafka_replication, settings.kafka_retention_ms)
+    cluster, bus = kafka.Cluster(connection, wanted), kafka.KafkaBus.of(settings)
+    try:
+        try:
+            await cluster.start()
+        except Exception as error:
+            reason = await connection.explain(error)
+            return [Finding("wrong", reason.code, reason.params)]
+        found = [Finding("ok", "doctor.kafka", {"servers": settings.kafka_bootstrap, "count": await cluster.brokers()})]
+        found += _topics(wanted, await cluster.shapes(topics_wanted(settings, load_services())), settings)
+        await bus.start()
+        groups = {
+            f"{settings.topic_prefix}.{each.name}": topics_of(each.listens_to, settings.topic_prefix)
+            for each in load_services() if each.listens_to
+        }  # fmt: skip
+        for group, lag in (await bus.lag(groups)).items():
+            found.append(Finding("note" if lag.behind else "ok", "doctor.lag", {"group": group, "behind": lag.behind}))
+        return found
+    finally:
+        await cluster.close()
+        await bus.close()
+
+
+def _topics(wanted: Any, found: Mapping[str, Any], settings: Settings) -> Iterator[Finding]:
+    missing = [name for name in topics_wanted(settings, load_services()) if name not in found]
+    if missing:
+        yield Finding("wrong", "doctor.topics_missing", {"names": ", ".join(missing)})
+    for name, shape in found.items():
+        if shape != wanted:
+            yield Finding("note", "doctor.topic_differs", {"name": name, "is": _told(shape), "wanted": _told(wanted)})
+    if not missing and all(shape == wanted for shape in found.values()):
+        yield Finding("ok", "doctor.topics", {"count": len(found), "is": _told(wanted)})
+
+
+def _told(shape: Any) -> str:
+    return f"partitions={shape.partitions} replication={shape.replication} retention_ms={shape.retention_ms}"

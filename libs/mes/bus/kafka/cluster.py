@@ -9,6 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
 
 from mes.bus.kafka.connection import REQUEST_SECONDS, Connection
@@ -94,6 +95,28 @@ class Cluster:
             if error not in (NoError, TopicAlreadyExistsError):
                 reason = (message[0] if message else None) or error.__name__
                 raise Unavailable("kafka.topic_refused", topic=name, reason=reason)
+
+    async def shapes(self, topics: Iterable[str]) -> dict[str, TopicShape]:
+        """How the topics are that there are."""
+        wanted = set(topics)
+        found = {each["topic"]: each["partitions"] for each in await self._admin.describe_topics()}
+        there = sorted(wanted & found.keys())
+        if not there:
+            return {}
+        kept: dict[str, int] = {}
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in there]
+        for answer in await self._admin.describe_configs(resources):
+            for _, _, _, name, entries in answer.resources:
+                values = {each[0]: each[1] for each in entries}
+                kept[name] = int(values.get("retention.ms", -1))
+        return {
+            name: TopicShape(len(found[name]), min(len(each["replicas"]) for each in found[name]), kept.get(name, -1))
+            for name in there
+        }
+
+    async def brokers(self) -> int:
+        """How many brokers there are."""
+        return len((await self._admin.describe_cluster())["brokers"])
 
     async def places(self, topics: Iterable[str]) -> list[TopicPartition]:
         """The partitions of the topics that exist."""
