@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PORT ?= 8080
 
-.PHONY: help setup run run-cluster test check build bench faults proto lock clean
+.PHONY: help setup run run-cluster test check ci-extra build bench faults faults-full proto lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +32,14 @@ build: setup ## make a wheel that holds everything, in dist/
 bench: setup ## measure and print
 	@$(BIN)/python -m tests.bench
 
-faults: setup ## kill -9 under load, many times, and count
+faults: setup ## kill -9 of `make run` under load, many times, and count
 	@$(BIN)/python -m tests.faults
+
+ci-extra: setup ## every fault of the cluster once, and the controls (root, haproxy, iproute2, Java; about 8 minutes)
+	@$(BIN)/python -m tests.faults.cluster
+
+faults-full: setup ## all of them as often as for a release (hours; goes on where it was: FOLDER=var/faults/release)
+	@$(BIN)/python -m tests.faults.cluster --full --folder $(or $(FOLDER),var/faults/release) --report docs/reliability.md
 
 proto: setup ## generate libs/mes/events from proto/
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/proto.py

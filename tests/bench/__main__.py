@@ -16,23 +16,41 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+from mes.config import Settings
 from mes.embedded import EmbeddedServer
+from mes.embedded.kafka import QUICK, KafkaCluster
+from mes.migrate import Target, upgrade
 from rich.console import Console
 from rich.table import Table
 
+from services.cli.composition import load_services
 from services.cli.serving import run_async
-from tests.bench import events, house, overhead
+from tests.bench import applied, clusters, events, house, overhead, replicas
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table. value: the figure itself, in `unit`; aim: the highest wanted, None where nothing is."""
+    """A line of the table. value: the figure itself, in `unit`; aim: the highest wanted, None where nothing is; least:
+    the lowest wanted."""
 
     what: str
     value: float
     unit: str
     aim: float | None = None
     note: str = ""
+    least: float | None = None
+
+    @property
+    def missed(self) -> bool:
+        """Whether the figure is not what is wanted."""
+        return (self.aim is not None and self.value > self.aim) or (self.least is not None and self.value < self.least)
+
+    @property
+    def wanted(self) -> str:
+        """What is wanted, in words."""
+        if self.least is not None:
+            return f"≥ {self.least:g} {self.unit}"
+        return "" if self.aim is None else f"≤ {self.aim:g} {self.unit}"
 
 
 @contextmanager
@@ -97,7 +115,83 @@ def _house_rows(quick: bool) -> Iterator[Row]:
     yield Row("memory (PSS), workshop at work", sum(found.memory.values()) / 2**20, "MB", 1024, parts)
 
 
-PARTS = {"overhead": _overhead_rows, "events": _event_rows, "house": _house_rows}
+@contextmanager
+def _logs() -> Iterator[Iterator[tuple[str, dict[str, str]]]]:
+    """Settings of each log, by name."""
+    with tempfile.TemporaryDirectory(prefix="mes-bench-") as folder:
+        kafka = KafkaCluster(Path(folder), settings=QUICK)
+        kafka.start()
+        try:
+            on_kafka = {"bus": "kafka", "kafka_bootstrap": kafka.bootstrap, "kafka_session_s": "6"}
+            yield iter([("PostgreSQL log", {}), ("Kafka", on_kafka)])
+        finally:
+            kafka.stop(kill=True)
+
+
+def _applied_rows(quick: bool) -> Iterator[Row]:
+    less = {"events": 1000, "signals": 3000} if quick else {}
+    (equipment,) = load_services(["equipment"])
+    with _logs() as logs:
+        for name, changes in logs:
+            with _server(("equipment", "log")) as server:
+                settings = server.settings(Settings(**changes))  # type: ignore[arg-type]
+
+                async def measure(settings: Settings = settings) -> applied.Applied:
+                    await upgrade(Target("equipment", equipment.metadata), settings.service_url("equipment"))
+                    return await applied.measure_applied(settings, **less)
+
+                found = run_async(measure())
+            beside = f"{found.bare_events:.0f}/s by asyncpg alone"
+            yield Row(f"job events to effect, {name}", found.events, "/s", note=beside)
+            yield Row(f"job events, beside asyncpg, {name}", found.events / found.bare_events, "x", least=0.5)
+            beside = f"{found.bare_signals:.0f}/s by asyncpg alone"
+            yield Row(f"signals to intervals, {name}", found.signals, "/s", note=beside, least=10_000)
+            yield Row(f"signals, beside asyncpg, {name}", found.signals / found.bare_signals, "x", least=0.5)
+
+
+def _replica_rows(quick: bool) -> Iterator[Row]:
+    seconds = 2.0 if quick else 20.0
+    with _logs() as logs:
+        for name, changes in logs:
+            for count in (1, 3):
+                with _server(events.DATABASES) as server:
+                    settings = server.settings(Settings(**{**changes, "topic_prefix": f"b{count}"}))  # type: ignore[arg-type]
+                    found = run_async(replicas.measure_latency(settings, count, seconds))
+                yield Row(f"event at 200/s, {count} replicas, {name}, p50", found.p50 * 1000, "ms", 6)
+                yield Row(f"event at 200/s, {count} replicas, {name}, p99", found.p99 * 1000, "ms", 25)
+            if changes:
+                bare = run_async(replicas.measure_bare(changes["kafka_bootstrap"], seconds))
+                yield Row("bare aiokafka at 200/s, p50", bare.p50 * 1000, "ms")
+                yield Row("bare aiokafka at 200/s, p99", bare.p99 * 1000, "ms")
+            with _server(events.DATABASES) as server:
+                settings = server.settings(Settings(**{**changes, "topic_prefix": "over"}))  # type: ignore[arg-type]
+                over = run_async(replicas.measure_take_over(settings))
+            yield Row(f"restarted consumer applies, {name}", over.restarted, "s", note="from the start of its process")
+            yield Row(f"restarted consumer applies after its imports, {name}", over.after_imports, "s", 3)
+            yield Row(f"others take over, {name}", over.left, "s", settings.kafka_session_s + 3)
+
+
+def _cluster_rows(quick: bool) -> Iterator[Row]:
+    home = Path(tempfile.mkdtemp(prefix="mes-bench-"))
+    home.chmod(0o711)
+    try:
+        found = clusters.measure_cluster(home / "cluster", settle_s=1 if quick else 10)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    yield Row("cluster on Kafka ready, very first", found.first, "s", note="makes the database, formats Kafka")
+    yield Row("cluster on Kafka ready, again", found.again, "s", 20)
+    for name, size in sorted(found.memory.items()):
+        yield Row(f"memory (PSS) of {name}, cluster", size / 2**20, "MB")
+
+
+PARTS = {
+    "overhead": _overhead_rows,
+    "events": _event_rows,
+    "house": _house_rows,
+    "applied": _applied_rows,
+    "replicas": _replica_rows,
+    "cluster": _cluster_rows,
+}
 
 
 def show(rows: Sequence[Row], console: Console) -> None:
@@ -106,9 +200,8 @@ def show(rows: Sequence[Row], console: Console) -> None:
     title = f"{os.cpu_count()} cores, Python {platform.python_version()}, load {load:.1f}"
     table = Table("measured", "figure", "aim", "", title=title)
     for row in rows:
-        missed = row.aim is not None and row.value > row.aim
-        aim = "" if row.aim is None else f"≤ {row.aim:g} {row.unit}"
-        table.add_row(row.what, f"{row.value:.2f} {row.unit}", f"{aim} {'MISSED' if missed else ''}", row.note)
+        aim = f"{row.wanted} {'MISSED' if row.missed else ''}"
+        table.add_row(row.what, f"{row.value:.2f} {row.unit}", aim, row.note)
     console.print(table)
 
 
@@ -122,7 +215,7 @@ def main(words: Sequence[str] | None = None) -> int:
     rows = [row for name in wish.only or PARTS for row in PARTS[name](wish.quick)]
     show(rows, Console(file=sys.stdout, width=120))
     wish.out.parent.mkdir(parents=True, exist_ok=True)
-    figures = {row.what: {"value": row.value, "unit": row.unit, "aim": row.aim, "note": row.note} for row in rows}
+    figures = {row.what: {"value": row.value, "unit": row.unit, "aim": row.wanted, "note": row.note} for row in rows}
     wish.out.write_text(json.dumps(figures, indent=2, ensure_ascii=False), encoding="utf-8")
     return 0
 

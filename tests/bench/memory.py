@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 
 
-def pss_bytes(processes: Iterable[psutil.Process]) -> dict[str, int]:
+def pss_bytes(processes: Iterable[psutil.Process], *, descendants: bool = True) -> dict[str, int]:
     """Proportional set size by program name, with all descendants; a process that ends meanwhile counts as nothing."""
     found: dict[str, int] = {}
-    for process in _with_descendants(processes):
+    for process in _with_descendants(processes) if descendants else processes:
         try:
             text = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="ascii")
             name = process.name()

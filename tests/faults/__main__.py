@@ -11,7 +11,6 @@ import json
 import secrets
 import shutil
 import signal
-import socket
 import statistics
 import sys
 import tempfile
@@ -21,17 +20,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from mes.embedded import EmbeddedServer, look_at
+from mes.embedded.server import free_port
 
 from tests.faults.campaign import Campaign, Outcome, Product
 from tests.faults.products import PRODUCTS
 from tests.faults.victim import Victim
-
-
-def free_port() -> int:
-    """A port that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def run_campaign(product: Product, folder: Path, kills: int, seed: int, *, always_again: bool = False) -> Outcome:

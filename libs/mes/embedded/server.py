@@ -69,6 +69,12 @@ def _is_server(pid: int, data: Path) -> bool:
     return any(Path(each) == data for each in arguments[1:])
 
 
+# Below what Linux (32768 to 60999), Windows and macOS (from 49152) give to the near end of connections.
+_PORTS = range(18_000, 32_000)
+# Real seconds that a server waits for the port it had.
+_PORT_S = 5.0
+
+
 class EmbeddedServer:
     """The server of one home, owned by this process between `start` and `stop`.
 
@@ -278,8 +284,9 @@ class EmbeddedServer:
         self._remove_stale_pid()
         if self.log_file.exists() and self.log_file.stat().st_size > _LOG_LIMIT:
             self.log_file.replace(self.log_file.with_suffix(".log.1"))
-        for attempt in range(4):
-            self._choose_port(again=attempt > 0)
+        taken = False
+        for attempt in range(5):
+            self._choose_port(again=taken)
             self._configure()
             before = self.log_file.stat().st_size if self.log_file.exists() else 0
             done = self.programs.run(
@@ -289,7 +296,8 @@ class EmbeddedServer:
             if done.returncode == 0:
                 return
             said = self._log_since(before)
-            if "could not bind" in said or "could not create any TCP/IP" in said:
+            taken = "could not bind" in said or "could not create any TCP/IP" in said
+            if taken:
                 continue
             if "shared memory block" in said:
                 # Children of a killed server are still ending.
@@ -308,7 +316,7 @@ class EmbeddedServer:
         if not again and kept.exists():
             with contextlib.suppress(ValueError):
                 port = int(kept.read_text(encoding="ascii"))
-                if _is_free(port):
+                if _is_free(port, wait=_PORT_S):
                     self._port = port
                     return
         self._port = free_port()
@@ -373,19 +381,29 @@ def _write_private(path: Path, text: str) -> None:
         os.fsync(file.fileno())
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        if os.name == "posix":
-            # As PostgreSQL does: connections of a server that was killed linger, and whoever knows its port needs it.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
+def _is_free(port: int, *, wait: float = 0.0) -> bool:
+    """Whether a server could listen there, now or within some seconds."""
+    deadline = time.monotonic() + wait
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            if os.name == "posix":
+                # As PostgreSQL does: connections of a server that was killed linger, and whoever knows its port needs
+                # it.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind((HOST, port))
+                return True
+        if time.monotonic() >= deadline:
             return False
-    return True
+        time.sleep(0.05)
 
 
 def free_port() -> int:
+    """A port that nobody has now, and that no connection will get for its own end while the server is away."""
+    for _ in range(50):
+        port = secrets.choice(_PORTS)
+        if _is_free(port):
+            return port
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

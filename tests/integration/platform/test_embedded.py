@@ -18,6 +18,7 @@ import asyncpg
 import psutil
 import pytest
 from mes.embedded import RECORD, EmbeddedServer, HomeLock, back_up, look_at, restore
+from mes.embedded.server import free_port
 from mes.errors import Conflict, Invalid, Unavailable
 from mes.testing import TestDatabases
 
@@ -117,6 +118,41 @@ def _runs(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+async def test_a_killed_server_comes_back_at_its_port_although_connections_linger(home: Path) -> None:
+    server = _server(home)
+    await asyncio.to_thread(server.start)
+    port, pid = server.port, look_at(home).pid
+    assert pid is not None
+    connections = [await asyncpg.connect(server.admin_address()) for _ in range(5)]
+    # One of its processes outlives it for a moment, and keeps the memory that they shared.
+    slow = psutil.Process(connections[0].get_server_pid())
+    slow.suspend()
+    os.kill(pid, signal.SIGKILL)
+    for connection in connections[1:]:
+        with pytest.raises((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)):
+            while True:
+                await connection.execute("SELECT 1")
+    server.lock.release()
+    starting = asyncio.create_task(asyncio.to_thread(server.start))
+    async with asyncio.timeout(30):
+        while "shared memory block" not in server.log_file.read_text(encoding="utf-8"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    slow.kill()
+    await starting
+    assert server.port == port
+    for connection in connections:
+        connection.terminate()
+    # Transports close in the next round of the loop.
+    await asyncio.sleep(0)
+    await asyncio.to_thread(server.stop)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
+def test_a_port_is_none_that_a_connection_may_get_for_its_near_end() -> None:
+    least, most = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split())
+    assert not [port for port in (free_port() for _ in range(50)) if least <= port <= most]
 
 
 def test_a_pid_that_now_belongs_to_another_process_does_not_stop_the_start(home: Path) -> None:
