@@ -84,6 +84,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """The status of the process: 0 when nothing is wrong and every control was caught."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.cluster", description=__doc__)
     parser.add_argument("--full", action="store_true")
+    parser.add_argument("--scale", type=float, default=1.0, help="how much of the full form, for a shorter one")
     parser.add_argument("--only", action="append", help="part of a name of a fault or control")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--folder", type=Path, default=Path("var") / "faults" / time.strftime("%Y%m%d-%H%M%S"))
@@ -96,7 +97,8 @@ def main(words: Sequence[str] | None = None) -> int:
     seed = _seed_of(wish.folder, wish.seed)
     say(f"seed {seed}, histories in {wish.folder}")
     began = time.monotonic()
-    found = run(_wanted(FULL if wish.full else SHORT, wish.only), _wanted(CONTROLS, wish.only), wish.folder, seed)
+    faults = [each.scaled(wish.scale) for each in FULL] if wish.full else SHORT
+    found = run(_wanted(faults, wish.only), _wanted(CONTROLS, wish.only), wish.folder, seed)
     if wish.report:
         write_report(wish.report, found)
     wrong = [name for name, rounds in found["faults"].items() if any(each["wrong"] for each in rounds)]

@@ -26,6 +26,12 @@ class Fault:
     times: int = 1
     orders: int = 0
 
+    def scaled(self, scale: float) -> Fault:
+        """Less of it: rounds where there are several, else how often in the one."""
+        if self.rounds > 1:
+            return replace(self, rounds=max(1, round(self.rounds * scale)))
+        return replace(self, times=max(1, round(self.times * scale)))
+
 
 def _with_orders(disturb: Disturbance, orders: int) -> Disturbance:
     async def both(stage: Stage) -> None:
