@@ -22,7 +22,17 @@ from mes.service import Service
 
 from services.cli.gateway import Upstreams, gateway_app
 from services.cli.installation import home_of, require_free_port, withdraw
-from services.cli.serving import Beside, Server, address_of, database, http_for, migrate, run_async, until_stopped
+from services.cli.serving import (
+    Beside,
+    Server,
+    address_of,
+    database,
+    http_for,
+    kept,
+    migrate,
+    run_async,
+    until_stopped,
+)
 from services.cli.terminal import say, working
 
 log = logging.getLogger(__name__)
@@ -158,7 +168,8 @@ def event_log(settings: Settings, *, kafka: bool, brokers: int = 1) -> Iterator[
         cluster.start()
     try:
         changes = {"bus": "kafka", "kafka_bootstrap": cluster.bootstrap, "kafka_replication": brokers}
-        yield settings.model_copy(update=changes)
+        with kept("Kafka", cluster.revive):
+            yield settings.model_copy(update=changes)
     finally:
         with working("cluster.stopping_kafka"):
             cluster.stop()

@@ -32,6 +32,9 @@ from services.cli.terminal import say, working
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+# Real seconds between two looks at what has to run, and after it could not be started.
+_LOOK_S, _LONGEST_PAUSE_S = 0.5, 10.0
+
 # Called with the address once it answers; what it starts ends before the services do.
 Beside = Callable[[str], Awaitable[None]]
 
@@ -53,10 +56,36 @@ def database(settings: Settings, *, join: bool = True) -> Iterator[Settings]:
     with working("cli.starting_database", home=str(home)):
         server.start()
     try:
-        yield server.settings(settings)
+        with kept("PostgreSQL", server.revive):
+            yield server.settings(settings)
     finally:
         with working("cli.stopping_database"):
             server.stop()
+
+
+@contextmanager
+def kept(what: str, revive: Callable[[], bool]) -> Iterator[None]:
+    """Within the block a thread starts again what has ended by itself; where that does not work it goes on trying."""
+    done = threading.Event()
+
+    def keep() -> None:
+        pause = _LOOK_S
+        while not done.wait(pause):
+            try:
+                if revive():
+                    log.warning("ended by itself, started again", extra={"what": what})
+                pause = _LOOK_S
+            except Exception as error:
+                log.warning("cannot be started again now", extra={"what": what, "error": str(error)})
+                pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+    thread = threading.Thread(target=keep, name=f"keep {what}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 async def migrate(settings: Settings, services: Sequence[Service]) -> int:

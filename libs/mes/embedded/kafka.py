@@ -117,6 +117,13 @@ class KafkaCluster:
         process = self._running.get(node)
         return process is not None and process.poll() is None
 
+    def revive(self) -> bool:
+        """Start again brokers that have ended by themselves, without waiting for them. Whether there were any."""
+        ended = [node for node in self._running if not self.is_running(node)]
+        for node in ended:
+            self.start_broker(node, wait=False)
+        return bool(ended)
+
     def pid(self, node: int) -> int:
         """Process id of a running broker."""
         return self._running[node].pid

@@ -181,6 +181,13 @@ class EmbeddedServer:
             self._launch()
         self.ensure_databases(self.databases)
 
+    def revive(self) -> bool:
+        """Start it again at its port if it has ended without being told to. Whether that was so. Only its owner may."""
+        if not self.lock.held or look_at(self.home).pid is not None:
+            return False
+        self._launch()
+        return True
+
     def attach(self) -> bool:
         """Use the server if it runs already. Whether it does."""
         state = look_at(self.home)

@@ -169,9 +169,7 @@ class Deployment:
 
     def start_database(self) -> None:
         """Start PostgreSQL again after it has ended."""
-        self.server.lock.release()
-        self.server.start()
-        self.restarts += 1
+        self.restarts += self.server.revive()
 
     def kill_database(self) -> None:
         """As a power cut would end it: the postmaster, and with it all of its processes."""

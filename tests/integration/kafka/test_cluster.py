@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from mes.bus import Fenced, Record, ends_of, partition_of
 from mes.bus.kafka import Connection, KafkaBus
 from mes.bus.kafka.cluster import TopicShape
 from mes.embedded.kafka import QUICK, KafkaCluster
+
+from services.cli.serving import kept
 
 pytestmark = pytest.mark.usefixtures("can_run_kafka")
 
@@ -50,6 +53,19 @@ async def test_a_killed_broker_loses_and_doubles_nothing(cluster: KafkaCluster) 
             assert values == sorted(values)
     finally:
         await bus.close()
+
+
+def test_a_broker_that_dies_is_started_again(cluster: KafkaCluster) -> None:
+    before = cluster.pid(1)
+    with kept("Kafka", cluster.revive):
+        psutil.Process(before).kill()
+        deadline = time.monotonic() + 60
+        while cluster.pid(1) == before:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        cluster.wait_for([1])
+    assert cluster.is_running(1)
+    assert not cluster.revive()
 
 
 @pytest.mark.slow

@@ -9,12 +9,15 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from mes.config import Settings
+from mes.embedded import look_at
 from mes.embedded.server import free_port
 from mes.errors import Conflict, Invalid
 from mes.i18n import LANGUAGES, t
@@ -165,6 +168,29 @@ def test_a_start_a_second_start_and_a_stop(home: Path) -> None:
     after = mes("doctor", "--home", str(home), "--port", str(victim.port))
     assert after.returncode == 0, after.stdout
     assert "Data of PostgreSQL 18, stopped" in after.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_database_that_dies_is_started_again_while_the_services_go_on(home: Path) -> None:
+    victim = Victim("services", ("serve", "quality"), home, free_port(), home / "output.log")
+    try:
+        victim.start()
+        victim.wait_ready()
+        before, services = look_at(home), victim._process
+        assert before.pid is not None
+        psutil.Process(before.pid).kill()
+        deadline = time.monotonic() + 60
+        while look_at(home).pid in (None, before.pid):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        victim.wait_ready()
+        assert look_at(home).port == before.port
+        assert victim._process is services
+        assert victim.stop() == 0
+        assert victim.remains() == []
+    finally:
+        victim.kill(database_too=True)
 
 
 @pytest.mark.slow

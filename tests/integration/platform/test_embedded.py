@@ -136,16 +136,16 @@ def test_a_killed_server_comes_back_at_its_port_although_something_of_it_lingers
         slow, *_ = psutil.Process(pid).children()
         slow.suspend()
         os.kill(pid, signal.SIGKILL)
-        server.lock.release()
         with ThreadPoolExecutor(1) as executor:
-            starting = executor.submit(server.start)
+            starting = executor.submit(server.revive)
             deadline = time.monotonic() + 30
             while "shared memory block" not in server.log_file.read_text(encoding="utf-8"):
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             slow.kill()
-            starting.result()
+            assert starting.result()
     assert server.port == port
+    assert not server.revive()
     server.stop()
 
 
