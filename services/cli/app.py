@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
+import signal
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -410,8 +411,14 @@ def redeliver_command(
     client.with_instance(_settings(home), lambda http: log_commands.redeliver(http, service, wish))
 
 
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Entry point of `mes` and `python -m services`."""
+    # Told to end, a command ends as by Ctrl-C: what it has started, the database too, is stopped.
+    signal.signal(signal.SIGTERM, _interrupt)
     if "--help" in sys.argv or len(sys.argv) == 1:
         terminal.translate_help()
     app()

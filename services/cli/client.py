@@ -18,7 +18,7 @@ from rich.table import Table
 
 from services.cli.composition import load_services
 from services.cli.installation import home_of, is_for_real_use, running_address
-from services.cli.serving import address_of, database, migrate, run_async, serving
+from services.cli.serving import address_of, database, migrate, run_async, serving, unless_told
 from services.cli.terminal import language, out, problem_text, say, text, working
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ def with_instance(settings: Settings, work: Callable[[httpx.AsyncClient], Awaita
     """Do the work with a client of the running instance, or of one that lives as long as the work."""
     address = running_address(home_of(settings))
     if address:
-        return run_async(_with_client(address, work))
+        return run_async(unless_told(_with_client(address, work)))
     pinned = is_for_real_use(home_of(settings))
     headless = settings.model_copy(update={"host": "127.0.0.1", "port": free_port(), "clock_pinned": pinned})
     with database(headless) as reachable:
@@ -48,7 +48,7 @@ async def _headless(settings: Settings, work: Callable[[httpx.AsyncClient], Awai
         await migrate(settings, services)
     async with serving(settings, services) as server:
         try:
-            return await _with_client(address_of(settings), work)
+            return await unless_told(_with_client(address_of(settings), work))
         finally:
             server.should_exit = True
 

@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
+import typer
 import uvicorn
 from fastapi import FastAPI
 from mes.config import Settings
@@ -31,6 +32,9 @@ from services.cli.terminal import say, working
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+
+# The status of a command that was interrupted, as shells have it.
+_TOLD = 130
 
 # Real seconds between two looks at what has to run, and after it could not be started.
 _LOOK_S, _LONGEST_PAUSE_S = 0.5, 10.0
@@ -277,6 +281,21 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+async def unless_told(work: Coroutine[Any, Any, T]) -> T:
+    """The result of the work. Told to stop, by Ctrl-C or SIGTERM, it is cancelled, and typer.Exit raised."""
+    stop = asyncio.Event()
+    with _signals(stop):
+        doing, told = asyncio.create_task(work, name="work"), asyncio.create_task(stop.wait(), name="told")
+        await asyncio.wait({doing, told}, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if stop.is_set():
+            doing.cancel()
+        await asyncio.gather(doing, told, return_exceptions=True)
+    if doing.cancelled():
+        raise typer.Exit(_TOLD)
+    return doing.result()
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

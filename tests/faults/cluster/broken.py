@@ -8,11 +8,14 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import signal
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import asyncpg
 from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 from mes import inbox, outbox, runtime
 from mes.bus import Batch, Bus, Offsets, Subscription, ends_of
 from mes.bus.kafka.subscription import KafkaSubscription
@@ -53,12 +56,22 @@ def auto_commit() -> None:
 
 
 def blind_commit_retry() -> None:
-    """A commit that fails is tried again until it works, whoever has worked on the partitions since."""
+    """A commit that fails is tried again until it works, whoever has worked on the partitions since.
+
+    Told by SIGUSR1, the process stops itself (SIGSTOP) between an effect and its commit.
+    """
+    told = threading.Event()
+    signal.signal(signal.SIGUSR1, lambda *_: told.set())
 
     async def commit(self: KafkaSubscription, offsets: Offsets) -> None:
+        if told.is_set():
+            told.clear()
+            os.kill(os.getpid(), signal.SIGSTOP)
+        ends = {TopicPartition(*place): OffsetAndMetadata(offset, "") for place, offset in offsets.items()}
         for _ in range(30):
             try:
-                await self._consumer.commit({TopicPartition(*place): offset for place, offset in offsets.items()})
+                # As it stands, with whatever generation there is by now.
+                await self._consumer._coordinator._do_commit_offsets(None, ends)
                 return
             except Exception:
                 await asyncio.sleep(0.1)

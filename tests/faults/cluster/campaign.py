@@ -135,10 +135,14 @@ async def _die_before_commit(stage: Stage) -> None:
     await stage.deployment.all_ready()
 
 
-async def _stop_one(stage: Stage) -> None:
+async def _stop_before_commit(stage: Stage) -> None:
+    """Each in turn, when it has applied something and not committed it: the other one carries on from there."""
     for _ in range(stage.times):
         for member in stage.deployment.members:
-            member.signal(signal.SIGSTOP)
+            member.signal(signal.SIGUSR1)
+            async with asyncio.timeout(60):
+                while not member.is_stopped:  # noqa: ASYNC110 - it tells nobody
+                    await asyncio.sleep(0.05)
             await asyncio.sleep(faults.LONG_S)
             member.signal(signal.SIGCONT)
             await asyncio.sleep(2)
@@ -164,5 +168,5 @@ CONTROLS: Sequence[Control] = (
     Control("offset committed before the effect", _kill_replicas, _broken("commit_before_effect", 0)),
     Control("two relays without the lock", _all_on_one_job, _broken("two_relays", 0)),
     Control("auto-commit on", _kill_replicas, _broken("auto_commit", 1)),
-    Control("blind commit retry", _stop_one, _broken("blind_commit_retry", 1), 1),
+    Control("blind commit retry", _stop_before_commit, _broken("blind_commit_retry", 1), 1),
 )

@@ -24,7 +24,6 @@ LONG_S = SESSION_S + 4
 
 async def kill_anything(stage: Stage) -> None:
     """kill -9 of any process at random: replicas most of the time, their workers, a broker, PostgreSQL."""
-    stage.offsets.paused = True
     killed: Counter[str] = Counter()
     for _ in range(stage.times):
         await asyncio.sleep(stage.random.uniform(*_BETWEEN_S))
@@ -133,7 +132,6 @@ async def kill_database(stage: Stage) -> None:
 
 async def kill_broker(stage: Stage) -> None:
     """A broker is killed and started again by the supervisor, or asked to end and started again."""
-    stage.offsets.paused = True
     assert stage.deployment.brokers is not None
     for turn in range(stage.times):
         await asyncio.sleep(stage.random.uniform(1, 3))
@@ -145,7 +143,6 @@ async def kill_broker(stage: Stage) -> None:
 
 async def broker_of_three(stage: Stage) -> None:
     """One of three brokers is killed and stays away for a while: the others carry on."""
-    stage.offsets.paused = True
     assert stage.deployment.brokers is not None
     for turn in range(stage.times):
         node = stage.deployment.brokers.nodes[turn % 3]
@@ -159,7 +156,6 @@ async def broker_of_three(stage: Stage) -> None:
 
 async def no_broker_at_start(stage: Stage) -> None:
     """Everything is started while there is no broker; it comes later."""
-    stage.offsets.paused = True
     deployment = stage.deployment
     assert deployment.brokers is not None
     for _ in range(stage.times):
@@ -202,7 +198,6 @@ async def cut_off(stage: Stage) -> None:
 
 async def fill_disk(stage: Stage) -> None:
     """The disk of the log or of PostgreSQL is full for a while; freed, everything goes on by itself."""
-    stage.offsets.paused = True
     disk = stage.deployment.disk
     assert disk is not None
     starts = {member.name: member.starts for member in stage.deployment.members}

@@ -56,6 +56,13 @@ class Member:
         """How it ended; None while it runs."""
         return self._process.poll() if self._process else None
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was stopped and may go on (SIGSTOP)."""
+        with contextlib.suppress(psutil.Error):
+            return self.pid is not None and psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
+        return False
+
     def start(self, **env: str) -> None:
         """Start it (again), this time with further environment variables."""
         path = os.pathsep.join([str(ROOT), str(ROOT / "libs")])

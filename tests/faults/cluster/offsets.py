@@ -1,89 +1,103 @@
-"""Watches the committed offsets of every group: they never go back."""
+"""Every offset that a group has ever committed: none is lower than the one before."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from typing import Any, Self
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from io import BytesIO
 
 import asyncpg
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaConsumer
 from mes.config import Settings
 from mes.embedded import EmbeddedServer
 
-from tests.faults.real_product import SERVICES
+_READ_S = 60.0
+# Kafka keeps commits as records of a topic, in the order in which they were taken. Keys up to this version are those of
+# offsets, others those of groups (its OffsetCommitKey.json).
+_TOPIC, _KEY_VERSION = "__consumer_offsets", 1
 
-_LOOK_S = 0.1
-_Committed = dict[tuple[str, str, int], int]
+# What the log in PostgreSQL keeps of an offset is the last one only: the database itself notes each step back.
+_NOTE = """
+CREATE TABLE step_back ("group" text, topic text, partition int, was bigint, became bigint);
+CREATE FUNCTION note_step_back() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    INSERT INTO public.step_back VALUES (NEW."group", NEW.topic, NEW.partition, OLD."offset", NEW."offset");
+    RETURN NULL;
+END $$;
+CREATE TRIGGER note_step_back AFTER UPDATE ON group_offset
+    FOR EACH ROW WHEN (NEW."offset" < OLD."offset") EXECUTE FUNCTION note_step_back();
+"""
+
+_Place = tuple[str, str, int]
 
 
-class OffsetWatch:
-    """Looks at the offsets as long as its block lasts. rewound: each step back, in words."""
+@asynccontextmanager
+async def watched(settings: Settings, server: EmbeddedServer) -> AsyncIterator[list[str]]:
+    """Every step back of a committed offset, in words; filled in when the block ends."""
+    found: list[str] = []
+    if settings.bus == "kafka":
+        yield found
+        async with asyncio.timeout(_READ_S):
+            found += await _of_kafka(settings)
+        return
+    async with _log(server) as connection:
+        await connection.execute(_NOTE)
+    yield found
+    async with _log(server) as connection:
+        rows = await connection.fetch("SELECT * FROM step_back")
+    found += [_said((row["group"], row["topic"], row["partition"]), row["was"], row["became"]) for row in rows]
 
-    # A broker that was killed shows offsets as old as its last checkpoint for a moment when it is back.
-    paused = False
 
-    def __init__(self, settings: Settings, server: EmbeddedServer) -> None:
-        self._settings = settings
-        self._server = server
-        self._admin: Any = None
-        self._highest: _Committed = {}
-        self._task: asyncio.Task[None] | None = None
-        self.rewound: list[str] = []
+@asynccontextmanager
+async def _log(server: EmbeddedServer) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    connection = await asyncpg.connect(server.admin_address("log"))
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._watch(), name="offsets")
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
-        assert self._task is not None
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
-        await self._forget()
-
-    async def _watch(self) -> None:
-        while True:
-            try:
-                # What cannot be asked at the moment is asked later: a step back would still be seen as one.
-                async with asyncio.timeout(5):
-                    seen = await (self._of_kafka() if self._settings.bus == "kafka" else self._of_postgres())
-                self._compare(seen)
-            except Exception:
-                await self._forget()
-            await asyncio.sleep(_LOOK_S)
-
-    def _compare(self, seen: _Committed) -> None:
-        for place, offset in seen.items():
-            if not self.paused and offset < self._highest.get(place, 0):
-                self.rewound.append(f"{place}: from {self._highest[place]} to {offset}")
-            self._highest[place] = offset
-
-    async def _of_kafka(self) -> _Committed:
-        if self._admin is None:
-            self._admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka_bootstrap, request_timeout_ms=3000)
-            await self._admin.start()
-        found: _Committed = {}
-        for service in SERVICES:
-            group = f"{self._settings.topic_prefix}.{service}"
-            offsets: dict[TopicPartition, Any] = await self._admin.list_consumer_group_offsets(group)
-            for place, each in offsets.items():
-                if each.offset >= 0:
-                    found[group, place.topic, place.partition] = each.offset
+async def _of_kafka(settings: Settings) -> list[str]:
+    consumer = AIOKafkaConsumer(
+        _TOPIC, bootstrap_servers=settings.kafka_bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets(consumer.assignment())
+        last: dict[_Place, int] = {}
+        found: list[str] = []
+        while any([await consumer.position(place) < end for place, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                for record in records:
+                    _follow(record.key, record.value, last, found)
         return found
+    finally:
+        await consumer.stop()
 
-    async def _of_postgres(self) -> _Committed:
-        connection = await asyncpg.connect(self._server.admin_address("log"), timeout=3)
-        try:
-            rows = await connection.fetch('SELECT "group", topic, partition, "offset" FROM group_offset')
-        finally:
-            await connection.close()
-        return {(row["group"], row["topic"], row["partition"]): row["offset"] for row in rows}
 
-    async def _forget(self) -> None:
-        admin, self._admin = self._admin, None
-        if admin is not None:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(2):
-                    await admin.close()
+def _follow(key: bytes, value: bytes | None, last: dict[_Place, int], found: list[str]) -> None:
+    place = _place(key)
+    if place is None:
+        return
+    if value is None:
+        last.pop(place, None)
+        return
+    _, offset = struct.unpack(">hq", value[:10])
+    if offset < last.get(place, 0):
+        found.append(_said(place, last[place], offset))
+    last[place] = offset
+
+
+def _place(key: bytes) -> _Place | None:
+    with closing(BytesIO(key)) as rest:
+        (version,) = struct.unpack(">h", rest.read(2))
+        if version > _KEY_VERSION:
+            return None
+        group, topic = (rest.read(struct.unpack(">h", rest.read(2))[0]).decode() for _ in range(2))
+        return group, topic, struct.unpack(">i", rest.read(4))[0]
+
+
+def _said(place: _Place, was: int, became: int) -> str:
+    return f"{place}: from {was} to {became}"

@@ -19,7 +19,7 @@ import httpx
 
 from tests.faults.checker import Verdict, check
 from tests.faults.cluster.deployment import Deployment, Shape, deployed
-from tests.faults.cluster.offsets import OffsetWatch
+from tests.faults.cluster.offsets import watched
 from tests.faults.cluster.work import Books, ShopWork, read_log
 from tests.faults.history import History
 from tests.faults.outside import Client
@@ -75,7 +75,6 @@ class Stage:
     times: int
     round: Round
     history: History
-    offsets: OffsetWatch
     recoveries: list[float] = field(default_factory=list)
     expected_dead: set[tuple[str, str]] = field(default_factory=set)
 
@@ -142,17 +141,18 @@ async def play(name: str, shape: Shape, disturb: Disturbance, *, times: int, see
     async with deployed(shape, folder) as deployment:
         history = History(folder / "history.jsonl")
         try:
-            async with _clients(deployment, Random(f"work {seed}"), history) as (http, work, clients):
-                async with OffsetWatch(deployment.settings, deployment.server) as offsets:
-                    random = Random(f"fault {seed}")
-                    stage = Stage(deployment, http, work, random, times, played, history, offsets)
-                    async with asyncio.TaskGroup() as group:
-                        group.create_task(clients.work(_CLIENTS))
-                        await disturb(stage)
-                        clients.stopping.set()
-                    await deployment.all_ready()
-                    await _settle(stage)
-                played.rewound = offsets.rewound
+            async with (
+                _clients(deployment, Random(f"work {seed}"), history) as (http, work, clients),
+                watched(deployment.settings, deployment.server) as played.rewound,
+            ):
+                random = Random(f"fault {seed}")
+                stage = Stage(deployment, http, work, random, times, played, history)
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(clients.work(_CLIENTS))
+                    await disturb(stage)
+                    clients.stopping.set()
+                await deployment.all_ready()
+                await _settle(stage)
             log = await read_log(deployment.settings)
             observed = await Books(deployment.settings, list(shape.replicas)).observe(log.events)
             played.verdict = check(history.attempts, observed)

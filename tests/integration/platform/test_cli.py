@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -191,6 +192,46 @@ def test_a_database_that_dies_is_started_again_while_the_services_go_on(home: Pa
         assert victim.remains() == []
     finally:
         victim.kill(database_too=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_command_told_to_end_stops_all_it_has_started(home: Path) -> None:
+    words = [sys.executable, "-m", "services", "simulate", "examples/foshan-hardware.xlsx", "--home", str(home)]
+    env = {**os.environ, "PYTHONPATH": _SOURCES, "LANG": "C"}
+    with subprocess.Popen(words, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as command:
+        try:
+            started = _until_it_runs(command, "services.simulator")
+            command.terminate()
+            said = command.communicate(timeout=60)[1].decode()
+        finally:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for each in psutil.Process(command.pid).children(recursive=True):
+                    each.kill()
+            command.kill()
+    assert command.returncode == 130
+    assert "Traceback" not in said
+    _, alive = psutil.wait_procs(started, timeout=10)
+    assert alive == []
+    assert look_at(home).pid is None
+
+
+def _until_it_runs(command: subprocess.Popen[bytes], module: str) -> list[psutil.Process]:
+    """All that the command has started, once a process of the module is among it."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and command.poll() is None:
+        started = psutil.Process(command.pid).children(recursive=True)
+        if any(module in _words_of(each) for each in started):
+            return started
+        time.sleep(0.05)
+    raise AssertionError(f"{module} was not started")
+
+
+def _words_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 @pytest.mark.slow

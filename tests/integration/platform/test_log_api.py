@@ -70,7 +70,7 @@ async def idle(runtime: Runtime) -> None:
 
 async def post(runtime: Runtime, path: str, body: Any = None) -> httpx.Response:
     app = service_app(runtime.services["mirror"])
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://mirror") as http:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://service") as http:
         return await http.post(path, json=body, headers={"Idempotency-Key": str(uuid4())})
 
 
