@@ -6,10 +6,11 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime
 from io import BytesIO
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from mes.config import Settings
 from mes.embedded import EmbeddedServer
 
@@ -71,22 +72,23 @@ async def _of_kafka(settings: Settings) -> list[str]:
         while any([await consumer.position(place) < end for place, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=500)).values():
                 for record in records:
-                    _follow(record.key, record.value, last, found)
+                    _follow(record, last, found)
         return found
     finally:
         await consumer.stop()
 
 
-def _follow(key: bytes, value: bytes | None, last: dict[_Place, int], found: list[str]) -> None:
-    place = _place(key)
+def _follow(record: ConsumerRecord[bytes, bytes], last: dict[_Place, int], found: list[str]) -> None:
+    place = _place(record.key)
     if place is None:
         return
-    if value is None:
+    if record.value is None:
         last.pop(place, None)
         return
-    _, offset = struct.unpack(">hq", value[:10])
+    _, offset = struct.unpack(">hq", record.value[:10])
     if offset < last.get(place, 0):
-        found.append(_said(place, last[place], offset))
+        at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+        found.append(f"{_said(place, last[place], offset)} at {at.isoformat(timespec='milliseconds')}")
     last[place] = offset
 
 

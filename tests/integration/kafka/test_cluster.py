@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from mes.bus import Fenced, Record, ends_of, partition_of
+from mes.bus import Fenced, Record, Subscription, ends_of, partition_of
 from mes.bus.kafka import Connection, KafkaBus
 from mes.bus.kafka.cluster import TopicShape
 from mes.embedded.kafka import QUICK, KafkaCluster
@@ -53,6 +54,50 @@ async def test_a_killed_broker_loses_and_doubles_nothing(cluster: KafkaCluster) 
             assert values == sorted(values)
     finally:
         await bus.close()
+
+
+@pytest.mark.parametrize("forgotten", [["__consumer_offsets"], ["__consumer_offsets", "t"]])
+async def test_a_member_knows_what_it_has_committed_when_the_broker_does_not(
+    cluster: KafkaCluster, forgotten: list[str]
+) -> None:
+    """Offsets alone: it goes on where it was. The records too: what is appended from then on is new to it."""
+    bus = KafkaBus(Connection(cluster.bootstrap), session_seconds=3)
+    await bus.start()
+    try:
+        await bus.create_topics(["t"])
+        await bus.append([Record("t", f"k{n}", str(n).encode(), {}) for n in range(100)])
+        subscription = await bus.subscribe("g", ["t"])
+        assert await _taken(subscription, 100) == list(range(100))
+        cluster.kill_broker(1)
+        for topic in forgotten:
+            for folder in cluster.folder.glob(f"broker-1/data/{topic}-[0-9]"):
+                shutil.rmtree(folder)
+        await asyncio.to_thread(cluster.start_broker, 1)
+        # Less than before, so that a place of before lies behind the end.
+        await bus.append([Record("t", f"k{n}", str(n).encode(), {}) for n in range(50)])
+        assert await _taken(subscription, 50) == list(range(50))
+    finally:
+        await bus.close()
+
+
+async def _taken(subscription: Subscription, count: int) -> list[int]:
+    """What the next records hold, committed, and that nothing follows."""
+    found: list[int] = []
+    async with asyncio.timeout(60):
+        empty = 0
+        while len(found) < count or empty < 2:
+            batch = {}
+            with contextlib.suppress(Exception):
+                batch = await subscription.fetch(limit=1000, wait=0.3)
+            empty = 0 if batch else empty + 1
+            if batch:
+                try:
+                    await subscription.commit(ends_of(batch))
+                except Fenced as fenced:
+                    subscription.rewind(fenced.places)
+                    continue
+                found += [int(each.value) for records in batch.values() for each in records]
+    return sorted(found)
 
 
 def test_a_broker_that_dies_is_started_again(cluster: KafkaCluster) -> None:

@@ -95,6 +95,9 @@ class KafkaSubscription:
         # Fetched in this generation; and where the position is to be set back.
         self._fetched: set[Place] = set()
         self._rewound: set[Place] = set()
+        # What this member has committed. A broker that is back after it was killed answers with older offsets, or none,
+        # until the group's next commit (seen with 4.3.1 and one copy of a topic).
+        self._committed: dict[Place, int] = {}
         self._expelled: deque[float] = deque(maxlen=_EXPELLED_BY_A_TWIN)
 
     async def start(self) -> None:
@@ -145,8 +148,32 @@ class KafkaSubscription:
         batch = {
             (place.topic, place.partition): [received(each) for each in records] for place, records in found.items()
         }
+        if behind := [place for place, records in batch.items() if records[0].offset < self._committed.get(place, 0)]:
+            for place in await self._gone_on(consumer, behind):
+                del batch[place]
         self._fetched |= batch.keys()
         return batch
+
+    async def _gone_on(self, consumer: Any, behind: Sequence[Place]) -> list[Place]:
+        """Let partitions go on from where this member has committed; those that do. The others were made anew."""
+        places = [TopicPartition(*place) for place in behind]
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                ends = await consumer.end_offsets(places)
+            again: list[Place] = []
+            for place in places:
+                known = (place.topic, place.partition)
+                if ends[place] < self._committed[known]:
+                    del self._committed[known]
+                    continue
+                consumer.seek(place, self._committed[known])
+                again.append(known)
+        except (KafkaError, TimeoutError, IllegalStateError):
+            # It is fetched again, from wherever the group says.
+            self.rewind(behind)
+            return list(behind)
+        log.warning("the broker has forgotten what was committed", extra={"group": self._group, "places": again})
+        return again
 
     async def commit(self, offsets: Offsets) -> None:
         lost = set(offsets) - self._fetched
@@ -156,6 +183,7 @@ class KafkaSubscription:
             try:
                 async with asyncio.timeout(_COMMIT_SECONDS):
                     await self._commit_once(mine)
+                self._committed |= mine
             except (KafkaError, TimeoutError) as error:
                 # Whether it was committed or not: reading from the committed offsets is right for both.
                 cause, lost = error, set(offsets)
