@@ -28,9 +28,30 @@ class _Trace(logging.Filter):
         return True
 
 
+class _Seldom(logging.Filter):
+    """Of a library that says the same thing many times a second (a broker that does not answer) once in a while."""
+
+    def __init__(self, library: str, seconds: float = 10.0) -> None:
+        super().__init__()
+        self._library, self._seconds = library, seconds
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] != self._library or record.levelno >= logging.CRITICAL:
+            return True
+        # The message without what it is about: kinds of messages are few, brokers and partitions may be many.
+        kind = (record.name, str(record.msg))
+        now = time.monotonic()
+        if now - self._said.get(kind, -self._seconds) < self._seconds:
+            return False
+        self._said[kind] = now
+        return True
+
+
 def configure(level: str, form: str) -> None:
     """Send every log to standard error in the form given ("json" or "text")."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_Seldom("aiokafka"))
     handler.addFilter(_Trace())
     if form == "json":
         formatter: logging.Formatter = JsonFormatter(
