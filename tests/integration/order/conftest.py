@@ -133,7 +133,8 @@ class Shop:
     async def tell(self, source: str, event: Message, key: str | UUID) -> None:
         """Another service says something, and everything that follows has happened."""
         headers = {
-            "ce_id": str(uuid4()), "ce_source": f"mes.{source}", "ce_type": event.DESCRIPTOR.full_name,
+            "ce_specversion": "1.0", "ce_id": str(uuid4()), "ce_source": f"mes.{source}",
+            "ce_type": event.DESCRIPTOR.full_name,
             "ce_time": self.now.isoformat(), "ce_subject": str(key), "ce_actor": "inspector", "ce_sequence": "1",
             "ce_site": str(self.order_service.site_id),
         }  # fmt: skip

@@ -59,7 +59,8 @@ class Floor:
         for event, key in events:
             self._told += 1
             headers = {
-                "ce_id": str(new_id()), "ce_source": f"mes.{service}", "ce_type": event.DESCRIPTOR.full_name,
+                "ce_specversion": "1.0", "ce_id": str(new_id()), "ce_source": f"mes.{service}",
+                "ce_type": event.DESCRIPTOR.full_name,
                 "ce_time": self.runtime.clock.now().isoformat(), "ce_site": str(self.order.site_id),
                 "ce_actor": "system", "ce_sequence": str(self._told),
             }  # fmt: skip

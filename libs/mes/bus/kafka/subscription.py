@@ -34,7 +34,7 @@ _LONG_POLL_SECONDS = 0.1
 _GRACE_SECONDS = 0.1
 _NO_GENERATION = -1
 # Ours are ids of 36 characters.
-_MOST_KEY = 400
+_MOST_KEY_BYTES = 1000
 # A member that stood still is expelled once; one with a twin again and again.
 _EXPELLED_BY_A_TWIN, _WITHIN_SECONDS = 5, 60.0
 
@@ -295,9 +295,11 @@ def received(record: Any) -> Received:
 
 
 def _key(raw: bytes | None) -> str:
-    # As much as an index takes; records of one key still have one.
     found = _text(raw)
-    return found if len(found) <= _MOST_KEY else f"{found[:_MOST_KEY]}#{hashlib.sha256(found.encode()).hexdigest()}"
+    if len(found.encode()) <= _MOST_KEY_BYTES:
+        return found
+    # Records of one key still have one.
+    return f"{found[: _MOST_KEY_BYTES // 4]}#{hashlib.sha256(found.encode()).hexdigest()}"
 
 
 def _text(raw: bytes | None) -> str:
