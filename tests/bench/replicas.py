@@ -55,17 +55,21 @@ class Replica:
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            word, when = line.split()
-            if word == "imported":
-                self.imported = float(when)
-            else:
-                self.heard.setdefault(word, float(when))
+        with self.process.stdout as said:
+            for line in said:
+                word, _, when = line.partition(" ")
+                if word == "imported":
+                    self.imported = float(when)
+                else:
+                    self.heard.setdefault(word, float(when))
 
     def kill(self) -> None:
         """As a power cut would end it."""
         self.process.kill()
         self.process.wait()
+        if self.process.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.close()
 
     def stop(self) -> None:
         """Ask it to end."""

@@ -16,7 +16,7 @@ from tests.faults.__main__ import main
 def test_five_kills_lose_and_double_nothing_and_the_control_is_caught(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status = main(["--kills", "5", "--control-kills", "2", "--seed", "3", "--folder", str(tmp_path)])
+    status = main(["--kills", "5", "--control-kills", "4", "--seed", "3", "--folder", str(tmp_path)])
     said = capsys.readouterr().out
     assert status == 0, said
     assert "control caught" in said

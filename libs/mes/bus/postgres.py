@@ -61,8 +61,9 @@ ORDER BY r.topic, r.partition, r."offset"
 """
 
 _JOIN = "SELECT pg_advisory_lock_shared(hashtextextended($1, 7110905))"
+# How many members there are, and how many of them come before this one.
 _MEMBERS = """
-SELECT count(*) FROM pg_locks
+SELECT count(*) AS members, count(*) FILTER (WHERE pid < pg_backend_pid()) AS before FROM pg_locks
 WHERE locktype = 'advisory' AND objsubid = 1 AND granted
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND (classid::bigint << 32) | objid::bigint = hashtextextended($1, 7110905)
@@ -313,8 +314,11 @@ class PostgresSubscription:
             self._owned.clear()
             self._locked.clear()
             self._member = await self._join()
-        members = await self._member.fetchval(_MEMBERS, self._group)
-        part = -(-len(self._all) // max(1, members))
+        group = await self._member.fetchrow(_MEMBERS, self._group)
+        assert group is not None  # noqa: S101 - an aggregate always gives a row
+        part, rest = divmod(len(self._all), max(1, group["members"]))
+        # What cannot be divided goes to the first members, one each: nobody is without while another one has two more.
+        part += group["before"] < rest
         for place in sorted(self._locked)[part:]:
             self._owned.pop(place, None)
             await self._member.execute(_GIVE_BACK, self._lock_name(place))
