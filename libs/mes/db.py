@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar
+from functools import cache
+from typing import Annotated, Any, ClassVar, cast
 from uuid import UUID
 
-from sqlalchemy import DateTime, Numeric, Text, TypeDecorator, Uuid
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import DateTime, Numeric, Table, Text, TextClause, TypeDecorator, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
+from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, mapped_column
@@ -18,7 +20,10 @@ from sqlalchemy.orm import DeclarativeBase, mapped_column
 from mes import crash, outbox
 from mes.sessions import STATEMENT_S, server_settings
 
-__all__ = ["Database", "Id", "Json", "PrimaryId", "Quantity", "ServiceBase", "Str", "UtcTime", "create_engine"]
+__all__ = [
+    "Database", "Id", "Json", "PrimaryId", "Quantity", "ServiceBase", "Str", "UtcTime", "create_engine",
+    "insert_many", "put", "upsert",
+]  # fmt: skip
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -78,6 +83,40 @@ def create_engine(url: str, *, pool_size: int = 10, application: str = "mes", re
         },
         **alone,
     )
+
+
+@cache
+def upsert(model: type[DeclarativeBase], names: tuple[str, ...], newer: str = "") -> Insert:
+    """The statement that inserts a row with these columns, or changes them in the row of the same `id`.
+
+    newer: a column; a row whose value there is higher than the one that comes stays as it is. Made once: to make a
+    statement costs several times what it costs to execute it.
+    """
+    table = cast(Table, model.__table__)
+    statement = insert(table)
+    rest = {name: statement.excluded[name] for name in names if name != "id"}
+    where = table.c[newer] <= statement.excluded[newer] if newer else None
+    return statement.on_conflict_do_update(index_elements=["id"], set_=rest or {"id": table.c.id}, where=where)
+
+
+async def put(session: AsyncSession, model: type[DeclarativeBase], *rows: dict[str, Any], newer: str = "") -> None:
+    """Insert or change rows that have the same columns, see `upsert`."""
+    if rows:
+        await session.execute(upsert(model, tuple(rows[0]), newer), rows)
+
+
+@cache
+def _insert_many(model: type[DeclarativeBase], names: tuple[str, ...]) -> TextClause:
+    table, dialect = cast(Table, model.__table__), PGDialect()  # type: ignore[no-untyped-call]
+    arrays = ", ".join(f"CAST(:{name} AS {table.c[name].type.compile(dialect)}[])" for name in names)
+    return text(f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM unnest({arrays})")  # noqa: S608
+
+
+async def insert_many(session: AsyncSession, model: type[DeclarativeBase], rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows that have the same columns, all in one statement of arrays (values as the database knows them)."""
+    if rows:
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        await session.execute(_insert_many(model, tuple(columns)), columns)
 
 
 class Database:

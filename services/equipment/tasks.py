@@ -7,11 +7,13 @@ import asyncio
 from mes.runtime import ServiceRuntime
 from sqlalchemy import or_, select
 
-from services.equipment.commands.current import locked, refresh
+from services.equipment.commands.current import locked, refresh_all
 from services.equipment.domain.compose import OverlayKind
 from services.equipment.models import Equipment, OverlayRow, WorkCentre
 
 EVERY_S = 2.0
+# As many machines are looked at in one transaction: their signals wait for it.
+_TOGETHER = 20
 
 # Without signals, calendar and open stop only a run changes a machine's state, and runs come as events.
 _RESTLESS = (
@@ -46,13 +48,13 @@ async def watch(running: ServiceRuntime) -> None:
 
 
 async def look(running: ServiceRuntime) -> int:
-    """Refresh every machine that time alone can change, each in a transaction of its own; how many changed."""
+    """Refresh every machine that time alone can change, some at a time; how many changed."""
     async with running.read() as session:
         ids = list(await session.scalars(_RESTLESS.where(Equipment.site_id == running.site_id)))
     count = 0
-    for equipment_id in ids:
+    for start in range(0, len(ids), _TOGETHER):
         async with running.transaction() as session:
             ctx = running.context()
-            for equipment in (await locked(session, ctx, [equipment_id])).values():
-                count += await refresh(session, ctx, equipment)
+            machines = await locked(session, ctx, ids[start : start + _TOGETHER])
+            count += await refresh_all(session, ctx, dict.fromkeys(machines.values()))
     return count

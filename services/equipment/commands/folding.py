@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from uuid import uuid5
 
 from mes import outbox
 from mes.context import Context
+from mes.db import insert_many
 from mes.events.v1 import equipment_pb2
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.equipment.commands.current import announce_correction, stamp
@@ -20,7 +21,7 @@ from services.equipment.domain.signals import Signal, SignalKind
 from services.equipment.domain.states import Category
 from services.equipment.domain.timeline import EMPTY, Folded, FoldState, Interval, Rules, accepts, fold, tail
 from services.equipment.models import Checkpoint, CounterStepRow, Equipment, StateInterval
-from services.equipment.models.layers import interval_id, rules_of
+from services.equipment.models.layers import interval_id, rules_for
 
 # Late data is folded in from at most about so many signals back beyond its own place.
 EVERY = 200
@@ -41,23 +42,26 @@ _BEHIND = text(
 )
 
 
-async def fold_in(session: AsyncSession, ctx: Context, equipment: Equipment, fresh: Sequence[Signal]) -> None:
-    """Fold fresh signals, already stored, into the machine's timeline and counters."""
-    rules = await rules_of(session, equipment)
-    head = checkpoint.load(equipment.fold)
-    if accepts(head, fresh):
-        done = fold(head, fresh, rules)
-        await _append(session, equipment, head, done)
-        _announce_counts(session, ctx, equipment, head, done, late=False)
-    else:
-        base = await _rewind(session, equipment, fresh)
-        done = fold(base, await _behind(session, equipment, base), rules)
-        old = await _take_back(session, equipment, base)
-        await _append(session, equipment, base, done)
-        _announce_difference(session, ctx, equipment, _seen(old, head, ctx.now, rules), done, rules)
-        _announce_counts(session, ctx, equipment, head, done, late=True)
-    await _keep(session, ctx, equipment, done.state)
-    equipment.fold = checkpoint.dump(done.state)
+async def fold_in(session: AsyncSession, ctx: Context, fresh: Mapping[Equipment, Sequence[Signal]]) -> None:
+    """Fold each machine's fresh signals, already stored, into its timeline and counters."""
+    rules = await rules_for(session, list(fresh))
+    folded: list[tuple[Equipment, FoldState, Folded]] = []
+    for equipment, signals in fresh.items():
+        head = base = checkpoint.load(equipment.fold)
+        late = not accepts(head, signals)
+        if late:
+            base = await _rewind(session, equipment, signals)
+            done = fold(base, await _behind(session, equipment, base), rules[equipment.id])
+            old = await _take_back(session, equipment, base)
+            seen = old + tail(head, ctx.now, rules[equipment.id])
+            _announce_difference(session, ctx, equipment, seen, done, rules[equipment.id])
+        else:
+            done = fold(head, signals, rules[equipment.id])
+        _announce_counts(session, ctx, equipment, head, done, late=late)
+        _keep(session, ctx, equipment, base, done.state)
+        equipment.fold = checkpoint.dump(done.state)
+        folded.append((equipment, base, done))
+    await _append(session, folded)
 
 
 async def _rewind(session: AsyncSession, equipment: Equipment, fresh: Sequence[Signal]) -> FoldState:
@@ -117,31 +121,30 @@ async def _take_back(session: AsyncSession, equipment: Equipment, base: FoldStat
     return sorted(removed, key=lambda each: each.start)
 
 
-async def _append(session: AsyncSession, equipment: Equipment, base: FoldState, done: Folded) -> None:
-    common = {"site_id": equipment.site_id, "equipment_id": equipment.id}
-    if done.intervals:
-        await session.execute(
-            insert(StateInterval),
-            [
-                common
-                | {
-                    "id": interval_id(equipment.id, each.start), "no": number, "start_at": each.start,
-                    "end_at": each.end, "category": each.category.value, "native": each.native,
-                    "mapping": each.mapping, "clamped": each.clamped,
-                }
-                for number, each in enumerate(done.intervals, start=base.closed + 1)
-            ],
-        )  # fmt: skip
-    if done.steps:
-        await session.execute(
-            insert(CounterStepRow),
-            [common | _step_row(equipment, number, each) for number, each in enumerate(done.steps, base.steps + 1)],
-        )
+async def _append(session: AsyncSession, folded: Sequence[tuple[Equipment, FoldState, Folded]]) -> None:
+    intervals = [
+        {
+            "id": interval_id(equipment.id, each.start), "site_id": equipment.site_id, "equipment_id": equipment.id,
+            "no": number, "start_at": each.start, "end_at": each.end, "category": each.category.value,
+            "native": each.native, "mapping": each.mapping, "clamped": each.clamped,
+        }
+        for equipment, base, done in folded
+        for number, each in enumerate(done.intervals, start=base.closed + 1)
+    ]  # fmt: skip
+    steps = [
+        _step_row(equipment, number, each)
+        for equipment, base, done in folded
+        for number, each in enumerate(done.steps, start=base.steps + 1)
+    ]
+    await insert_many(session, StateInterval, intervals)
+    await insert_many(session, CounterStepRow, steps)
 
 
 def _step_row(equipment: Equipment, number: int, step: CounterStep) -> dict[str, object]:
     return {
         "id": uuid5(equipment.id, f"{step.counter}/{number}"),
+        "site_id": equipment.site_id,
+        "equipment_id": equipment.id,
         "no": number,
         "counter": step.counter,
         "from_value": step.from_value,
@@ -153,12 +156,9 @@ def _step_row(equipment: Equipment, number: int, step: CounterStep) -> dict[str,
     }
 
 
-async def _keep(session: AsyncSession, ctx: Context, equipment: Equipment, state: FoldState) -> None:
-    """Keep a checkpoint whenever so many signals have come in since the last one."""
-    newest = await session.scalar(
-        select(Checkpoint.no).where(Checkpoint.equipment_id == equipment.id).order_by(Checkpoint.no.desc()).limit(1)
-    )
-    if state.signals - (newest or 0) >= EVERY:
+def _keep(session: AsyncSession, ctx: Context, equipment: Equipment, base: FoldState, state: FoldState) -> None:
+    """Keep a checkpoint of the state whenever so many signals more have been folded."""
+    if state.signals // EVERY > base.signals // EVERY:
         row = Checkpoint(
             id=ctx.new_id(), site_id=equipment.site_id, equipment_id=equipment.id, no=state.signals,
             state=checkpoint.dump(state),
@@ -167,10 +167,6 @@ async def _keep(session: AsyncSession, ctx: Context, equipment: Equipment, state
 
 
 # ---- what is announced -----------------------------------------------------------------------------------------------
-
-
-def _seen(old: list[Interval], head: FoldState, now: datetime, rules: Rules) -> list[Interval]:
-    return old + tail(head, now, rules)
 
 
 def _announce_difference(

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from mes.context import Context
+from mes.db import put
 from mes.events.v1 import order_pb2
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.equipment.commands.current import locked, refresh
 from services.equipment.models import (
-    Base,
     CalendarRow,
     Equipment,
     JobRow,
@@ -37,12 +35,6 @@ def _decimal(text: str) -> Decimal:
 
 def _time(stamp: Timestamp) -> datetime:
     return stamp.ToDatetime(tzinfo=UTC)
-
-
-async def _put(session: AsyncSession, table: type[Base], values: dict[str, Any]) -> None:
-    statement = insert(table).values(values)
-    rest = {name: statement.excluded[name] for name in values if name != "id"}
-    await session.execute(statement.on_conflict_do_update(index_elements=["id"], set_=rest))
 
 
 async def put_equipment(session: AsyncSession, ctx: Context, event: order_pb2.EquipmentDefined, at: datetime) -> None:
@@ -67,7 +59,7 @@ async def put_equipment(session: AsyncSession, ctx: Context, event: order_pb2.Eq
 async def put_work_centre(session: AsyncSession, ctx: Context, event: order_pb2.WorkCentreDefined) -> None:
     """A work centre was defined or changed."""
     values = {"id": UUID(event.work_centre_id), "site_id": ctx.site_id, "no": event.no}
-    await _put(session, WorkCentre, values | {"calendar_id": _id(event.calendar_id)})
+    await put(session, WorkCentre, values | {"calendar_id": _id(event.calendar_id)})
 
 
 async def put_calendar(session: AsyncSession, ctx: Context, event: order_pb2.CalendarDefined) -> None:
@@ -85,7 +77,7 @@ async def put_calendar(session: AsyncSession, ctx: Context, event: order_pb2.Cal
             {"date": each.date, "working": each.working, "shifts": list(each.shifts)} for each in event.exceptions
         ],
     }  # fmt: skip
-    await _put(session, CalendarRow, {"id": UUID(event.calendar_id), "site_id": ctx.site_id, "spec": spec})
+    await put(session, CalendarRow, {"id": UUID(event.calendar_id), "site_id": ctx.site_id, "spec": spec})
 
 
 async def put_reason(session: AsyncSession, ctx: Context, event: order_pb2.ReasonDefined) -> None:
@@ -95,7 +87,7 @@ async def put_reason(session: AsyncSession, ctx: Context, event: order_pb2.Reaso
         "name_en": event.name.en, "kind": event.kind, "category": event.category, "parent_code": event.parent_code,
         "outdated": event.outdated,
     }  # fmt: skip
-    await _put(session, Reason, values)
+    await put(session, Reason, values)
 
 
 async def put_run(session: AsyncSession, ctx: Context, event: order_pb2.RunOpened | order_pb2.RunClosed) -> None:
@@ -115,7 +107,7 @@ async def put_run(session: AsyncSession, ctx: Context, event: order_pb2.RunOpene
     if not closed and await session.scalar(select(RunRow.ended_at).where(RunRow.id == values["id"])):
         return
     equipment = (await locked(session, ctx, [equipment_id])).get(equipment_id)
-    await _put(session, RunRow, values)
+    await put(session, RunRow, values)
     if equipment is not None:
         await refresh(session, ctx, equipment, _time(event.started_at))
 
@@ -126,11 +118,7 @@ async def put_job(session: AsyncSession, ctx: Context, job: order_pb2.Job) -> No
         "id": UUID(job.job_id), "site_id": ctx.site_id, "order_id": UUID(job.order_id),
         "equipment_id": _id(job.equipment_id), "state": job.state, "version": job.version,
     }  # fmt: skip
-    statement = insert(JobRow).values(values)
-    rest = {name: statement.excluded[name] for name in values if name != "id"}
-    # One statement an event: what is older than what is known changes nothing.
-    newer = JobRow.version <= statement.excluded.version
-    await session.execute(statement.on_conflict_do_update(index_elements=["id"], set_=rest, where=newer))
+    await put(session, JobRow, values, newer="version")
 
 
 async def put_report(session: AsyncSession, ctx: Context, report: order_pb2.Report) -> None:
@@ -144,4 +132,4 @@ async def put_report(session: AsyncSession, ctx: Context, report: order_pb2.Repo
         "run_s_per_unit": Decimal(report.run_s_per_unit) if report.run_s_per_unit else None,
         "production_date": report.production_date, "shift": report.shift, "occurred_at": _time(report.occurred_at),
     }  # fmt: skip
-    await _put(session, ReportRow, values)
+    await put(session, ReportRow, values)

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.equipment.commands.alarms import take_alarms
-from services.equipment.commands.current import locked, refresh
+from services.equipment.commands.current import locked, refresh_all
 from services.equipment.commands.folding import fold_in
 from services.equipment.domain.signals import Signal, SignalKind
 from services.equipment.domain.timeline import number
@@ -74,14 +74,17 @@ async def take_signals(session: AsyncSession, ctx: Context, batch: Sequence[Inco
     if errors:
         raise Invalid("signal.batch_invalid", count=len(errors), errors=errors)
     fresh = await _store(session, ctx, batch)
-    by_machine: dict[UUID, list[Signal]] = defaultdict(list)
+    signals_of: dict[UUID, list[Signal]] = defaultdict(list)
     for each in fresh:
-        by_machine[each.equipment_id].append(each.signal)
-    for equipment_id, signals in sorted(by_machine.items()):
-        equipment = machines[equipment_id]
-        await fold_in(session, ctx, equipment, signals)
-        await take_alarms(session, ctx, equipment, [each for each in signals if each.kind is SignalKind.ALARM])
-        await refresh(session, ctx, equipment, min(each.time for each in signals))
+        signals_of[each.equipment_id].append(each.signal)
+    # In the order in which they are locked.
+    by_machine = {machine: signals_of[machine.id] for machine in machines.values() if machine.id in signals_of}
+    if by_machine:
+        await fold_in(session, ctx, by_machine)
+        for equipment, signals in by_machine.items():
+            await take_alarms(session, ctx, equipment, [each for each in signals if each.kind is SignalKind.ALARM])
+        changed = {each: min(signal.time for signal in signals) for each, signals in by_machine.items()}
+        await refresh_all(session, ctx, changed)
     return Taken(len(fresh), len(batch) - len(fresh))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from mes.shifts import Calendar, Shift
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.equipment.domain import checkpoint
@@ -48,17 +49,23 @@ def interval_id(equipment_id: UUID, start: datetime) -> UUID:
     return uuid5(equipment_id, start.isoformat())
 
 
-async def rules_of(session: AsyncSession, equipment: Equipment) -> Rules:
-    """How the machine's signals are read."""
-    found = await session.scalars(
-        select(MappingRow).where(MappingRow.site_id == equipment.site_id, MappingRow.name == equipment.mapping)
-    )
-    custom = [
-        MappingVersion(row.name, row.version, row.valid_from, {word: Category(to) for word, to in row.words.items()})
-        for row in found
-    ]
-    timeout = timedelta(seconds=equipment.signal_timeout_s) if equipment.signal_timeout_s else DEFAULT_TIMEOUT
-    return Rules(dictionary(equipment.mapping, custom), timeout, CounterRule(equipment.counter_modulus))
+async def rules_for(session: AsyncSession, machines: Sequence[Equipment]) -> dict[UUID, Rules]:
+    """How each machine's signals are read."""
+    names = {(each.site_id, each.mapping) for each in machines}
+    found = await session.scalars(select(MappingRow).where(tuple_(MappingRow.site_id, MappingRow.name).in_(names)))
+    custom: dict[tuple[UUID, str], list[MappingVersion]] = defaultdict(list)
+    for row in found:
+        words = {word: Category(to) for word, to in row.words.items()}
+        custom[row.site_id, row.name].append(MappingVersion(row.name, row.version, row.valid_from, words))
+    words_of = {each: dictionary(each[1], custom[each]) for each in names}
+    return {
+        each.id: Rules(
+            words_of[each.site_id, each.mapping],
+            timedelta(seconds=each.signal_timeout_s) if each.signal_timeout_s else DEFAULT_TIMEOUT,
+            CounterRule(each.counter_modulus),
+        )
+        for each in machines
+    }
 
 
 def calendar_of_spec(spec: dict[str, Any]) -> Calendar:
@@ -81,15 +88,25 @@ def calendar_of_spec(spec: dict[str, Any]) -> Calendar:
     return Calendar(ZoneInfo(spec["time_zone"]), shifts, exceptions)
 
 
+async def calendars_for(session: AsyncSession, machines: Sequence[Equipment]) -> dict[UUID, Calendar | None]:
+    """Each machine's calendar, or its work centre's; None where there is none or it has no shifts."""
+    centres = {each.work_centre_id for each in machines if each.calendar_id is None and each.work_centre_id}
+    of_centre: dict[UUID | None, UUID | None] = {}
+    if centres:
+        rows = await session.execute(select(WorkCentre.id, WorkCentre.calendar_id).where(WorkCentre.id.in_(centres)))
+        of_centre = {row.id: row.calendar_id for row in rows}
+    chosen = {each.id: each.calendar_id or of_centre.get(each.work_centre_id) for each in machines}
+    calendars: dict[UUID | None, Calendar] = {}
+    if wanted := {each for each in chosen.values() if each}:
+        rows = await session.execute(select(CalendarRow.id, CalendarRow.spec).where(CalendarRow.id.in_(wanted)))
+        made = {row.id: calendar_of_spec(row.spec) for row in rows}
+        calendars = {calendar_id: each for calendar_id, each in made.items() if each.shifts}
+    return {machine: calendars.get(calendar_id) for machine, calendar_id in chosen.items()}
+
+
 async def calendar_of(session: AsyncSession, equipment: Equipment) -> Calendar | None:
-    """The machine's calendar, or its work centre's; None where there is none or it has no shifts."""
-    calendar_id = equipment.calendar_id
-    if calendar_id is None and equipment.work_centre_id is not None:
-        centre = await session.get(WorkCentre, equipment.work_centre_id)
-        calendar_id = centre.calendar_id if centre else None
-    row = await session.get(CalendarRow, calendar_id) if calendar_id else None
-    calendar = calendar_of_spec(row.spec) if row else None
-    return calendar if calendar and calendar.shifts else None
+    """The machine's calendar, see `calendars_for`."""
+    return (await calendars_for(session, [equipment]))[equipment.id]
 
 
 def has_signals(equipment: Equipment, state: FoldState) -> bool:
@@ -114,34 +131,56 @@ async def runs_of(session: AsyncSession, equipment: Equipment, start: datetime, 
     return [run_of(row) for row in rows]
 
 
-async def signal_base(session: AsyncSession, equipment: Equipment, start: datetime, end: datetime) -> list[Sourced]:
-    """What the machine's signals say in [start, end)."""
-    rows = await session.scalars(
-        select(StateInterval)
-        .where(StateInterval.equipment_id == equipment.id, StateInterval.end_at > start, StateInterval.start_at < end)
-        .order_by(StateInterval.no)
-    )
-    intervals = [
-        Interval(row.start_at, row.end_at, Category(row.category), row.native, row.mapping, row.clamped) for row in rows
-    ]
-    intervals += tail(checkpoint.load(equipment.fold), end, await rules_of(session, equipment))
-    return [
-        Sourced(
-            str(interval_id(equipment.id, each.start)),
-            each,
-            "timeout" if each.category is Category.UNKNOWN and not each.native else "signal",
+async def signals_for(
+    session: AsyncSession, machines: Sequence[Equipment], start: datetime, end: datetime
+) -> dict[UUID, list[Sourced]]:
+    """What each machine's signals say in [start, end)."""
+    rows = await session.execute(
+        select(
+            StateInterval.equipment_id, StateInterval.start_at, StateInterval.end_at, StateInterval.category,
+            StateInterval.native, StateInterval.mapping, StateInterval.clamped,
         )
-        for each in intervals
-    ]
+        .where(
+            StateInterval.equipment_id.in_([each.id for each in machines]),
+            StateInterval.end_at > start,
+            StateInterval.start_at < end,
+        )
+        .order_by(StateInterval.equipment_id, StateInterval.no)
+    )  # fmt: skip
+    closed: dict[UUID, list[Interval]] = defaultdict(list)
+    for machine, since, until, category, native, mapping, clamped in rows:
+        closed[machine].append(Interval(since, until, Category(category), native, mapping, clamped))
+    rules = await rules_for(session, machines)
+    return {
+        each.id: [
+            Sourced(
+                str(interval_id(each.id, interval.start)),
+                interval,
+                "timeout" if interval.category is Category.UNKNOWN and not interval.native else "signal",
+            )
+            for interval in (*closed[each.id], *tail(checkpoint.load(each.fold), end, rules[each.id]))
+        ]
+        for each in machines
+    }
+
+
+async def base_for(
+    session: AsyncSession, machines: Sequence[Equipment], start: datetime, end: datetime
+) -> dict[UUID, list[Sourced]]:
+    """What each machine itself, or for want of signals its runs, say in [start, end)."""
+    speaking = [each for each in machines if has_signals(each, checkpoint.load(each.fold))]
+    found = await signals_for(session, speaking, start, end) if speaking else {}
+    for each in machines:
+        if each.id not in found:
+            runs = await runs_of(session, each, start, end)
+            lasting = [run for run in runs if run.end is None or run.end > start]
+            found[each.id] = from_runs(lasting, max(each.known_since, start), end)
+    return found
 
 
 async def base_of(session: AsyncSession, equipment: Equipment, start: datetime, end: datetime) -> list[Sourced]:
-    """What the machine itself, or for want of signals its runs, say in [start, end)."""
-    if has_signals(equipment, checkpoint.load(equipment.fold)):
-        return await signal_base(session, equipment, start, end)
-    runs = await runs_of(session, equipment, start, end)
-    lasting = [each for each in runs if each.end is None or each.end > start]
-    return from_runs(lasting, max(equipment.known_since, start), end)
+    """What the machine says in [start, end), see `base_for`."""
+    return (await base_for(session, [equipment], start, end))[equipment.id]
 
 
 def overlay_of(row: OverlayRow) -> Overlay:
@@ -152,16 +191,21 @@ def overlay_of(row: OverlayRow) -> Overlay:
     )  # fmt: skip
 
 
-async def overlays_of(session: AsyncSession, equipment: Equipment, start: datetime, end: datetime) -> list[Overlay]:
-    """What people laid over [start, end)."""
+async def overlays_for(
+    session: AsyncSession, machines: Sequence[Equipment], start: datetime, end: datetime
+) -> dict[UUID, list[Overlay]]:
+    """What people laid over [start, end) of each machine."""
     rows = await session.scalars(
         select(OverlayRow).where(
-            OverlayRow.equipment_id == equipment.id,
+            OverlayRow.equipment_id.in_([each.id for each in machines]),
             OverlayRow.start_at < end,
             or_(OverlayRow.end_at.is_(None), OverlayRow.end_at >= start),
         )
     )
-    return [overlay_of(row) for row in rows]
+    found: dict[UUID, list[Overlay]] = {each.id: [] for each in machines}
+    for row in rows:
+        found[row.equipment_id].append(overlay_of(row))
+    return found
 
 
 async def occupied_of(session: AsyncSession, equipment: Equipment, start: datetime, end: datetime) -> list[Occupied]:
@@ -178,7 +222,7 @@ async def layers_of(
     """Everything that the timeline in [start, end) is composed of."""
     return Layers(
         await base_of(session, equipment, start, end),
-        await overlays_of(session, equipment, start, end),
+        (await overlays_for(session, [equipment], start, end))[equipment.id],
         calendar.planned(start, end) if calendar else None,
         await occupied_of(session, equipment, start, end),
     )
@@ -194,24 +238,28 @@ async def pieces_of(
     return compose(start, end, await layers_of(session, equipment, start, end, calendar))
 
 
-async def current_piece(
-    session: AsyncSession, equipment: Equipment, now: datetime, lookback: timedelta
-) -> tuple[Piece, datetime | None]:
-    """What the machine is at now, and since when in this category: None when that is before the lookback."""
+async def current_pieces(
+    session: AsyncSession, machines: Sequence[Equipment], now: datetime, lookback: timedelta
+) -> dict[UUID, tuple[Piece, datetime | None]]:
+    """What each machine is at now, and since when in this category: None when that is before the lookback."""
     start, end = now - lookback, now + INSTANT
-    calendar = await calendar_of(session, equipment)
-    layers = Layers(
-        await base_of(session, equipment, start, end),
-        await overlays_of(session, equipment, start, end),
-        calendar.planned(start, end) if calendar else None,
-    )
-    pieces: Sequence[Piece] = compose(start, end, layers)
-    since = pieces[-1].start
-    for each in reversed(pieces):
-        if each.category is not pieces[-1].category:
-            break
-        since = each.start
-    return pieces[-1], since if since > start else None
+    calendars = await calendars_for(session, machines)
+    base = await base_for(session, machines, start, end)
+    overlays = await overlays_for(session, machines, start, end)
+    # Machines share calendars.
+    shared = {id(each): each for each in calendars.values() if each}
+    planned = {name: each.planned(start, end) for name, each in shared.items()}
+    found: dict[UUID, tuple[Piece, datetime | None]] = {}
+    for machine, calendar in calendars.items():
+        layers = Layers(base[machine], overlays[machine], planned[id(calendar)] if calendar else None)
+        pieces: Sequence[Piece] = compose(start, end, layers)
+        since = pieces[-1].start
+        for each in reversed(pieces):
+            if each.category is not pieces[-1].category:
+                break
+            since = each.start
+        found[machine] = pieces[-1], since if since > start else None
+    return found
 
 
 async def steps_of(session: AsyncSession, equipment: Equipment, start: datetime, end: datetime) -> list[CounterStep]:

@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from mes.context import Context
+from mes.db import put
 from mes.events.v1 import order_pb2
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.quality.commands import triggers
@@ -18,7 +18,6 @@ from services.quality.commands.shifts import shift_name
 from services.quality.domain.inspection import AT_WORK, OVER
 from services.quality.domain.plans import Characteristic, Stage
 from services.quality.models import (
-    Base,
     Calendar,
     CharacteristicRow,
     Equipment,
@@ -29,16 +28,10 @@ from services.quality.models import (
 )
 
 
-async def _put(session: AsyncSession, table: type[Base], values: dict[str, Any]) -> None:
-    statement = insert(table).values(values)
-    rest = {name: statement.excluded[name] for name in values if name != "id"}
-    await session.execute(statement.on_conflict_do_update(index_elements=["id"], set_=rest))
-
-
 async def put_material(session: AsyncSession, ctx: Context, event: order_pb2.MaterialDefined) -> None:
     """A material was defined or changed."""
     names = {"no": event.no, "name_zh": event.name.zh, "name_en": event.name.en}
-    await _put(session, Material, {"id": UUID(event.material_id), "site_id": ctx.site_id, **names})
+    await put(session, Material, {"id": UUID(event.material_id), "site_id": ctx.site_id, **names})
 
 
 async def put_equipment(session: AsyncSession, ctx: Context, event: order_pb2.EquipmentDefined) -> None:
@@ -48,19 +41,19 @@ async def put_equipment(session: AsyncSession, ctx: Context, event: order_pb2.Eq
         "name_en": event.name.en, "work_centre_id": id_of(event.work_centre_id),
         "calendar_id": id_of(event.calendar_id),
     }  # fmt: skip
-    await _put(session, Equipment, values)
+    await put(session, Equipment, values)
 
 
 async def put_work_centre(session: AsyncSession, ctx: Context, event: order_pb2.WorkCentreDefined) -> None:
     """A work centre was defined or changed."""
     values = {"id": UUID(event.work_centre_id), "site_id": ctx.site_id, "calendar_id": id_of(event.calendar_id)}
-    await _put(session, WorkCentre, values)
+    await put(session, WorkCentre, values)
 
 
 async def put_calendar(session: AsyncSession, ctx: Context, event: order_pb2.CalendarDefined) -> None:
     """A calendar was defined or changed."""
     definition = event.SerializeToString(deterministic=True)
-    await _put(session, Calendar, {"id": UUID(event.calendar_id), "site_id": ctx.site_id, "definition": definition})
+    await put(session, Calendar, {"id": UUID(event.calendar_id), "site_id": ctx.site_id, "definition": definition})
 
 
 async def put_plan(session: AsyncSession, ctx: Context, event: order_pb2.InspectionPlanDefined) -> None:
@@ -72,7 +65,7 @@ async def put_plan(session: AsyncSession, ctx: Context, event: order_pb2.Inspect
         "id": plan_id, "site_id": ctx.site_id, "no": event.no, "name_zh": event.name.zh, "name_en": event.name.en,
         "stages": [each.as_json() for each in stages], "outdated": event.outdated,
     }  # fmt: skip
-    await _put(session, InspectionPlan, values)
+    await put(session, InspectionPlan, values)
     if known is not None:
         await session.refresh(known)
     specs = {UUID(spec.characteristic_id): (stage, spec) for stage in stages for spec in stage.characteristics}
@@ -81,7 +74,7 @@ async def put_plan(session: AsyncSession, ctx: Context, event: order_pb2.Inspect
         if before is not None:
             await plan_changed(session, ctx, spec, Characteristic.of(before.spec))
         row = {"id": characteristic_id, "site_id": ctx.site_id, "inspection_plan_id": plan_id, "stage": stage.stage}
-        await _put(session, CharacteristicRow, {**row, "spec": spec.as_json()})
+        await put(session, CharacteristicRow, {**row, "spec": spec.as_json()})
     if known is None:
         await _catch_up(session, ctx, plan_id)
 
@@ -135,23 +128,9 @@ def _values(ctx: Context, job: order_pb2.Job) -> dict[str, Any]:
 _MATTER = (*AT_WORK, "Done", *OVER)
 
 
-def _upsert() -> Insert:
-    statement = insert(Job)
-    rest = {column.name: statement.excluded[column.name] for column in Job.__table__.columns if column.name != "id"}
-    return statement.on_conflict_do_update(
-        index_elements=["id"], set_=rest, where=Job.version <= statement.excluded.version
-    )
-
-
-# Made once: jobs come by the thousand.
-_PUT_JOBS = _upsert()
-
-
 async def put_jobs(session: AsyncSession, ctx: Context, jobs: list[order_pb2.Job]) -> None:
     """Jobs were made. They are in no state that asks for an inspection yet."""
-    if jobs:
-        connection = await session.connection()
-        await connection.execute(_PUT_JOBS, [_values(ctx, job) for job in jobs])
+    await put(session, Job, *(_values(ctx, job) for job in jobs), newer="version")
 
 
 async def put_job(session: AsyncSession, ctx: Context, event: order_pb2.JobChanged) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from mes.context import Context
+from mes.db import put
 from mes.events.v1 import order_pb2
 from sqlalchemy import select, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.scheduling.commands.projections import decimal_of, table_of, time_of, uuid_of
@@ -21,18 +21,6 @@ from services.scheduling.domain.changes import After, Before, Why
 from services.scheduling.domain.facts import ACTIVE_ORDERS, DOWN, OVER
 from services.scheduling.models import Job, Order
 
-_ORDER = insert(table_of(Order))
-_PUT_ORDER = _ORDER.on_conflict_do_update(
-    index_elements=["id"],
-    set_={column.name: _ORDER.excluded[column.name] for column in table_of(Order).c if column.name != "id"},
-    where=table_of(Order).c.version <= _ORDER.excluded.version,
-)
-_JOB = insert(table_of(Job))
-_PUT_JOB = _JOB.on_conflict_do_update(
-    index_elements=["id"],
-    set_={column.name: _JOB.excluded[column.name] for column in table_of(Job).c if column.name != "id"},
-    where=table_of(Job).c.version <= _JOB.excluded.version,
-)
 _KNOWN = text(
     """
     SELECT j.*, s.equipment_id AS s_machine, s.setup_start AS s_setup, s.start_at AS s_start, s.end_at AS s_end,
@@ -67,7 +55,7 @@ async def put_order(session: AsyncSession, ctx: Context, order: order_pb2.Order)
     known = (await session.execute(select(table_of(Order)).where(columns.id == values["id"]))).first()
     if known is not None and known.version > values["version"]:
         return
-    await session.execute(_PUT_ORDER, values)
+    await put(session, Order, values, newer="version")
     if known is not None:
         await request_plan(session, ctx, _of_order(known, values))
 
@@ -102,7 +90,7 @@ async def add_jobs(session: AsyncSession, ctx: Context, jobs: Sequence[order_pb2
     """Jobs came into being: by a release, or after it (rework, split, make-up)."""
     if not jobs:
         return
-    await session.execute(_PUT_JOB, [_job_row(ctx, job, at) for job in jobs])
+    await put(session, Job, *(_job_row(ctx, job, at) for job in jobs), newer="version")
     await request_plan(session, ctx, {why})
 
 
@@ -116,7 +104,7 @@ async def put_job(session: AsyncSession, ctx: Context, job: order_pb2.Job, at: d
     if known.version > job.version:
         return
     values = _job_row(ctx, job, _progress_at(known, job, at))
-    await session.execute(_PUT_JOB, values)
+    await put(session, Job, values, newer="version")
     when = _moment(job, "finished_at") if job.state == "Done" else _moment(job, "started_at")
     if job.state not in {"Done", "Running"} or when is None:
         when = at

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from mes.context import Context
+from mes.db import put
 from mes.events.v1 import equipment_pb2, order_pb2
 from sqlalchemy import Table, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.scheduling.commands.requests import request_plan
@@ -48,9 +48,7 @@ async def _put(session: AsyncSession, ctx: Context, table: type[Base], values: d
     ).first()
     if known is not None and dict(known._mapping) == values:
         return False
-    statement = insert(table_of(table)).values(values | {"site_id": ctx.site_id})
-    rest = {name: statement.excluded[name] for name in values if name != "id"}
-    await session.execute(statement.on_conflict_do_update(index_elements=["id"], set_=rest or {"id": columns.id}))
+    await put(session, table, values | {"site_id": ctx.site_id})
     return True
 
 
