@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from mes import outbox
+from mes.bus.kafka import Connection, KafkaBus
 from mes.config import Settings
 from mes.events.v1 import order_pb2
 from mes.runtime import Runtime
@@ -197,6 +198,10 @@ async def measure_take_over(settings: Settings) -> TakeOver:
 async def measure_bare(bootstrap: str, seconds: float) -> Latency:
     """A record of 100 bytes from send to receipt by another client, at the same pace, nothing else done with it."""
     topic = f"bare-{uuid4().hex[:8]}"
+    bus = KafkaBus(Connection(bootstrap))
+    await bus.start()
+    await bus.create_topics([topic])
+    await bus.close()
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=100)
     await producer.start()
