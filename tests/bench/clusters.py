@@ -34,10 +34,11 @@ def measure_cluster(home: Path, *, settle_s: float = 10) -> ClusterFigures:
         again = victim.wait_ready()
         time.sleep(settle_s)
         found: dict[str, int] = {}
-        for process in [*victim.alive(database=False), *victim.alive(database=True)]:
+        # Backends of PostgreSQL overwrite the environment by which the others are found.
+        found["PostgreSQL"] = sum(pss_bytes(victim.alive(database=True)).values())
+        for process in victim.alive(database=False):
             name = _name(process)
-            own = sum(pss_bytes([process], descendants=False).values())
-            found[name] = found.get(name, 0) + own
+            found[name] = found.get(name, 0) + sum(pss_bytes([process], descendants=False).values())
         victim.stop()
     finally:
         victim.kill(database_too=True)
@@ -55,6 +56,4 @@ def _name(process: psutil.Process) -> str:
         return "gateway"
     if "kafka.Kafka" in words:
         return "Kafka"
-    if (words and words[0].startswith("postgres")) or process.name().startswith("postgres"):
-        return "PostgreSQL"
     return "workers and guards"
