@@ -51,6 +51,12 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("lingnan-mes", False)) / f"kafka-{KAFKA_VERSION}"
 
 
+def _with_java() -> dict[str, str]:
+    """The environment for Maven, which looks for Java where JAVA_HOME says and on the path, but knows no wheel."""
+    java = find_java()
+    return {**os.environ, "JAVA_HOME": str(Path(java).resolve().parent.parent)} if java else dict(os.environ)
+
+
 def missing() -> str | None:
     """What keeps Kafka from being run on this machine, as a message code; None when nothing does."""
     if find_java() is None:
@@ -74,7 +80,9 @@ def jars(folder: Path | None = None) -> Path:
         Path(scratch, "pom.xml").write_text(_POM, encoding="utf-8")
         lib = Path(scratch, "lib")
         words = ["-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={lib}"]
-        done = subprocess.run([maven, *words], cwd=scratch, capture_output=True, text=True, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603
+            [maven, *words], cwd=scratch, env=_with_java(), capture_output=True, text=True, check=False
+        )
         if done.returncode or not any(lib.glob(f"kafka_*-{KAFKA_VERSION}.jar")):
             reason = (done.stdout + done.stderr).strip()[-500:]
             raise Unavailable("kafka.not_fetched", version=KAFKA_VERSION, reason=reason)
