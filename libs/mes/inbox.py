@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mes import crash, metrics, outbox
 from mes import logging as mes_logging
-from mes.bus import Batch, Fenced, Received, Subscription, ends_of
+from mes.bus import Batch, Fenced, Place, Received, Subscription, ends_of
 from mes.context import Context
 from mes.db import Database
 from mes.ids import new_id
@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 _SPEC_VERSION = "1.0"
 # What a dead letter carries at most, so that a log takes it whatever it came with. The whole stays parked.
 _MOST_DEAD_BYTES, _MOST_DEAD_HEADERS, _MOST_DEAD_HEADER = 800_000, 40, 2_000
+
+# How long a partition is left alone whose records could not be applied, in real seconds.
+_PAUSE_S = 0.2
 
 # Handlers differ in their event type, which a mapping cannot say.
 Handler = Callable[[AsyncSession, Context, Any, "Meta"], Awaitable[None]]
@@ -180,6 +183,14 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, OSError | TimeoutError | PoolTimeout | asyncpg.InterfaceError)
 
 
+def is_unreachable(error: BaseException) -> bool:
+    """Whether the database did not answer at all: what failed for one fails for everybody."""
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None) or ""
+        return error.connection_invalidated or not state or state[:2] in {"08", "53", "57"}
+    return is_transient(error)
+
+
 def _parts(batches: Batch, most: int) -> Iterator[Batch]:
     """What is applied together: whole partitions, about `most` records of them."""
     part: Batch = {}
@@ -220,12 +231,14 @@ class ConsumerLoop:
         # Whether records are being applied at this moment, and how many batches were, with their offsets committed.
         self.at_work = False
         self.taken = 0
+        # Until when partitions are paused, by the clock of the loop.
+        self._paused: dict[Place, float] = {}
 
     async def run(self, subscription: Subscription) -> None:
         """Forever; ends by cancellation."""
         while True:
             try:
-                batches = await subscription.fetch(limit=self._batch, wait=1.0)
+                batches = await subscription.fetch(limit=self._batch, wait=self._resume(subscription))
             except Exception as error:
                 log.warning("fetching failed, trying again", extra={"service": self._service, "error": repr(error)})
                 await asyncio.sleep(0.5)
@@ -236,6 +249,22 @@ class ConsumerLoop:
                     await self._take(subscription, part)
             finally:
                 self.at_work = False
+
+    def _resume(self, subscription: Subscription) -> float:
+        """Let partitions go on whose pause is over; for how long the next fetch may wait."""
+        now = asyncio.get_running_loop().time()
+        over = [place for place, until in self._paused.items() if until <= now]
+        subscription.resume(over)
+        for place in over:
+            del self._paused[place]
+        return min([1.0, *(until - now for until in self._paused.values())])
+
+    def _put_off(self, subscription: Subscription, places: Iterable[Place]) -> None:
+        """Read from the committed offsets again, a little later."""
+        chosen = set(places)
+        subscription.rewind(chosen)
+        subscription.pause(chosen)
+        self._paused |= dict.fromkeys(chosen, asyncio.get_running_loop().time() + _PAUSE_S)
 
     async def _take(self, subscription: Subscription, batches: Batch) -> None:
         try:
@@ -248,14 +277,18 @@ class ConsumerLoop:
             log.warning("partitions lost", extra={"service": self._service, "places": sorted(fenced.places)})
             subscription.rewind(fenced.places)
         except Exception as error:
-            # Whatever it was, nothing was committed: read again from the committed offsets.
+            if len(batches) > 1 and not is_unreachable(error):
+                # One of them met a lock or a deadlock: the others need not wait for it.
+                for place, records in batches.items():
+                    await self._take(subscription, {place: records})
+                return
+            # Whatever it was, nothing was committed.
             log.warning(
                 "applying failed, reading again",
                 exc_info=not is_transient(error),
                 extra={"service": self._service, "places": sorted(batches), "error": repr(error)},
             )
-            subscription.rewind(batches)
-            await asyncio.sleep(0.2)
+            self._put_off(subscription, batches)
 
     async def apply(self, records: list[Received]) -> int:
         """Make the effects of records, those of a partition in its order, and say how many were new; raises only what

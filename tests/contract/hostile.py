@@ -79,6 +79,7 @@ class HostileSubscription:
         self._random = random
         self._fetched: set[Place] = set()
         self._held: Batch = {}
+        self._paused: set[Place] = set()
 
     def _happens(self, probability: float) -> bool:
         return self._random.random() < probability
@@ -89,7 +90,7 @@ class HostileSubscription:
             self.rewind(self._some(self._fetched))
         if self._happens(0.1):
             return {}
-        batch, self._held = self._held, {}
+        batch = {place: self._held.pop(place) for place in list(self._held) if place not in self._paused}
         if not batch:
             found = await self.inner.fetch(limit=limit, wait=wait)
             batch = {place: [_shown(each) for each in records] for place, records in found.items()}
@@ -133,6 +134,16 @@ class HostileSubscription:
         self._fetched -= chosen
         for place in chosen:
             self._held.pop(place, None)
+
+    def pause(self, places: Iterable[Place]) -> None:
+        chosen = set(places)
+        self._paused |= chosen
+        self.inner.pause(chosen)
+
+    def resume(self, places: Iterable[Place]) -> None:
+        chosen = set(places)
+        self._paused -= chosen
+        self.inner.resume(chosen)
 
     async def close(self) -> None:
         await self.inner.close()

@@ -229,6 +229,29 @@ async def shared_out(bus: Bus, topic: str, members: Sequence[Subscription]) -> E
     return effects
 
 
+async def test_a_paused_partition_waits_while_the_others_flow(bus: Bus, topic: str, group: str) -> None:
+    member = await bus.subscribe(group, [topic])
+    await bus.append(numbered(topic, keys=40, each=1))
+    await drain(member, 40)
+    paused = partition_of("k0", PARTITIONS)
+    member.pause([(topic, paused), ("another", 0)])
+    await bus.append(numbered(topic, keys=40, each=1, name="b-"))
+    effects = Effects()
+    async with asyncio.timeout(30):
+        waiting = sum(partition_of(f"b-k{key}", PARTITIONS) == paused for key in range(40))
+        while len(effects) < 40 - waiting:
+            await step(member, effects)
+    for _ in range(3):
+        await step(member, effects)
+    assert waiting > 0
+    assert len(effects) == 40 - waiting
+    assert paused not in {each.partition for each in effects.records}
+    assert (topic, paused) in set(member.owned())
+    member.resume([(topic, paused), ("another", 0)])
+    rest = await drain(member, waiting)
+    assert {each.partition for each in rest.records} == {paused}
+
+
 async def test_two_members_share_the_partitions(log: Log, topic: str, group: str) -> None:
     first, second = await log.connect(), await log.connect()
     members = [await first.subscribe(group, [topic]), await second.subscribe(group, [topic])]

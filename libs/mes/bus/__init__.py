@@ -69,6 +69,13 @@ class Subscription(Protocol):
     def rewind(self, places: Iterable[Place]) -> None:
         """Forget the positions: the next fetch starts at the committed offsets again."""
 
+    def pause(self, places: Iterable[Place]) -> None:
+        """Fetch nothing of these partitions until `resume`. They stay this member's; when the group shares out anew
+        they may come back unpaused."""
+
+    def resume(self, places: Iterable[Place]) -> None:
+        """Fetch of these partitions again; those that are not paused, or not this member's, play no part."""
+
     async def close(self) -> None:
         """Leave the group."""
 

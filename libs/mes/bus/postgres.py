@@ -287,6 +287,7 @@ class PostgresSubscription:
         # Locked by the member's connection, and of these what has a position.
         self._locked: set[tuple[str, int]] = set()
         self._owned: dict[tuple[str, int], _Owned] = {}
+        self._paused: set[tuple[str, int]] = set()
         self._member: asyncpg.Connection[Any] | None = None
         self._wake = asyncio.Event()
         self._all: list[tuple[str, int]] = []
@@ -375,9 +376,9 @@ class PostgresSubscription:
                     await self._wake.wait()
 
     async def _fetch_once(self, limit: int) -> Batch:
-        if not self._owned:
+        places = [place for place in self._owned if place not in self._paused]
+        if not places:
             return {}
-        places = list(self._owned)
         rows = await self._bus.pool.fetch(
             _FETCH,
             [topic for topic, _ in places],
@@ -420,6 +421,13 @@ class PostgresSubscription:
         for place in places:
             if self._owned.pop(place, None) is not None:
                 self._next_claim = 0.0
+
+    def pause(self, places: Iterable[Place]) -> None:
+        self._paused.update(places)
+
+    def resume(self, places: Iterable[Place]) -> None:
+        self._paused.difference_update(places)
+        self._wake.set()
 
     async def close(self) -> None:
         self._bus._members.discard(self)

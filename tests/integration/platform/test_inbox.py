@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from mes import outbox
-from mes.bus import Record
+from mes.bus import Record, partition_of
 from mes.context import Context
 from mes.events.v1 import order_pb2
 from mes.inbox import Consumers, Handler, Meta
@@ -97,6 +97,43 @@ async def test_poison_parks_its_key_in_order_while_others_flow(open_house: Open)
     errors = await house.rows("mirror", "SELECT error FROM parked_event ORDER BY position")
     assert "poison" in errors[0].error
     assert "earlier" in errors[1].error
+
+
+_LOCK = 4711
+
+
+async def _locking(session: AsyncSession, ctx: Context, event: Any, meta: Meta) -> None:
+    await session.execute(text("SET LOCAL lock_timeout = '20ms'"))
+    await session.execute(text(f"SELECT pg_advisory_xact_lock_shared({_LOCK}, hashtext('{meta.subject}'))"))
+    await on_reported(session, ctx, event, meta)
+
+
+async def test_a_partition_that_meets_a_lock_waits_alone(open_house: Open) -> None:
+    """Both come in one batch: what waits for a lock does not keep another partition waiting, and parks nothing."""
+    asleep = await open_house(services=[shop])
+    held, free = uuid4(), uuid4()
+    while _partition(asleep, free) == _partition(asleep, held):
+        free = uuid4()
+    await asleep.tell(held, free)
+    await asleep.idle()
+    house = await open_house(reporting(_locking))
+    async with house.runtime.services["mirror"].transaction() as session:
+        await session.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK}, hashtext('{held}'))"))
+        await _until_seen(house, {str(free): (1, 1)})
+        await house.tell(free)
+        await _until_seen(house, {str(free): (2, 2)})
+    await _until_seen(house, {str(free): (2, 2), str(held): (1, 1)})
+    assert await parked(house) == []
+
+
+def _partition(house: House, key: UUID) -> int:
+    return partition_of(str(key), house.runtime.settings.partitions)
+
+
+async def _until_seen(house: House, wanted: dict[str, tuple[int, int]]) -> None:
+    async with asyncio.timeout(20):
+        while await seen(house) != wanted:  # noqa: ASYNC110 - only looking tells
+            await asyncio.sleep(0.02)
 
 
 async def test_a_parked_event_is_parked_once_however_often_it_comes(open_house: Open) -> None:

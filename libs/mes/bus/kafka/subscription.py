@@ -219,6 +219,19 @@ class KafkaSubscription:
         self._fetched -= chosen
         self._rewound |= chosen
 
+    def pause(self, places: Iterable[Place]) -> None:
+        if mine := self._of_ours(places):
+            self._consumer.pause(*mine)
+
+    def resume(self, places: Iterable[Place]) -> None:
+        if mine := self._of_ours(places):
+            self._consumer.resume(*mine)
+
+    def _of_ours(self, places: Iterable[Place]) -> set[TopicPartition]:
+        if self._consumer is None:
+            return set()
+        return self._assigned().intersection(TopicPartition(*place) for place in places)
+
     async def _set_back(self, consumer: Any) -> None:
         """Let the positions of rewound partitions be the committed ones. (aiokafka's `seek_to_committed` leaves a
         partition that has no committed offset where it is.)"""
