@@ -46,16 +46,20 @@ class Watchdog:
                 continue
             self._judge(waiting, asyncio.get_running_loop().time())
 
-    async def _waiting(self) -> int:
+    async def _waiting(self) -> int | None:
         owned = set(self._running.owned())
         if not owned:
-            return 0
+            return None
         positions = await self._running.bus.positions(self._running.group, self._running.topics)
         return sum(each.end - each.committed for place, each in positions.items() if place in owned)
 
-    def _judge(self, waiting: int, now: float) -> None:
+    def _judge(self, waiting: int | None, now: float) -> None:
+        """waiting: records of its partitions; None when it has none, which is neither progress nor standing still."""
         done = self._running.loop.taken
-        if not waiting or done != self._seen:
+        if waiting is None:
+            self._since = now
+            self._tell("")
+        elif not waiting or done != self._seen:
             self._seen, self._since, self._joined_again = done, now, False
             self._tell("")
         elif now - self._since > self._patience_s:
