@@ -206,4 +206,7 @@ async def _load(session: AsyncSession, ctx: Context, report_id: UUID) -> tuple[W
     work = await load(session, ctx, order_id)
     report = await session.get(Report, report_id, populate_existing=True)
     assert report is not None  # noqa: S101 - reports are never removed
+    if report.job_id not in work.jobs:
+        # Until 0.1.0 a release could be revoked, and its jobs removed, although something was reported.
+        raise NotFound("report.unknown", report=str(report_id))
     return work, work.jobs[report.job_id], report

@@ -17,7 +17,7 @@ from services.order.commands.loading import Work, check_exact, check_order, load
 from services.order.domain.codes import order_no
 from services.order.domain.quantity import Units, UnknownUnit, plain
 from services.order.domain.states import JOB_AUTOMATIC, ORDER, legal
-from services.order.models import Job, ProductionOrder
+from services.order.models import Job, ProductionOrder, Report
 from services.order.models.catalog import material, material_by_no, units_of
 
 DEADLINE_TYPES = ("ASAP", "Hard", "Soft", "None")
@@ -194,10 +194,12 @@ async def reject(session: AsyncSession, ctx: Context, order_id: UUID, *, reason:
 
 
 async def revoke(session: AsyncSession, ctx: Context, order_id: UUID, *, reason: str = "") -> ProductionOrder:
-    """Take a release back; its jobs are removed. Only while no job has begun. Raises NotFound, Conflict."""
+    """Take a release back; its jobs are removed. Only while no job has begun, and nothing was reported on one, whatever
+    became of the report. Raises NotFound, Conflict."""
     work = await load(session, ctx, order_id)
     check_order(work.order, "revoke")
-    begun = [job.code for job in work.jobs.values() if job.state not in ("Waiting", "Ready")]
+    reported = set(await session.scalars(select(Report.job_id).where(Report.order_id == order_id)))
+    begun = [job.code for job in work.jobs.values() if job.state not in ("Waiting", "Ready") or job.id in reported]
     if begun:
         raise Conflict(
             "order.job_begun", state=work.order.state, legal=["cancel", "change", "hold", "split"], jobs=begun[:10]

@@ -56,6 +56,18 @@ async def test_what_comes_late_or_too_much_is_pending_until_somebody_decides(sho
     ]  # fmt: skip
 
 
+async def test_a_release_with_a_report_on_it_is_not_taken_back(shop: Shop) -> None:
+    """A report that waits for its decision is somebody's piece count: its job stays, and so does a declined one's."""
+    await shop.product("FG-1", shop.op(10, "P-01"))
+    order, (job,) = await shop.released("FG-1", 10)
+    said = await shop.verb(job, "reports", 201, good_qty="5")
+    assert said["report"]["state"] == "Pending"
+    refused = await shop.post(f"/orders/{order['order_id']}/revoke", 409)
+    assert (refused["code"], refused["params"]["jobs"]) == ("order.job_begun", [job["code"]])
+    await shop.post(f"/reports/{said['report']['report_id']}/decline", reason="counted twice")
+    assert (await shop.post(f"/orders/{order['order_id']}/revoke", 409))["code"] == "order.job_begun"
+
+
 async def test_what_is_counted_in_wholes_has_no_fractions(shop: Shop) -> None:
     await shop.product("FG-1", shop.op(10, "P-01"), shop.outside(20))
     refused = await shop.post("/orders", 422, material_no="FG-1", qty="10.5")
