@@ -108,8 +108,10 @@ async def put(session: AsyncSession, model: type[DeclarativeBase], *rows: dict[s
 @cache
 def _insert_many(model: type[DeclarativeBase], names: tuple[str, ...]) -> TextClause:
     table, dialect = cast(Table, model.__table__), PGDialect()  # type: ignore[no-untyped-call]
+    quoted = dialect.identifier_preparer
+    columns = ", ".join(quoted.quote(name) for name in names)
     arrays = ", ".join(f"CAST(:{name} AS {table.c[name].type.compile(dialect)}[])" for name in names)
-    return text(f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM unnest({arrays})")  # noqa: S608
+    return text(f"INSERT INTO {quoted.format_table(table)} ({columns}) SELECT * FROM unnest({arrays})")  # noqa: S608
 
 
 async def insert_many(session: AsyncSession, model: type[DeclarativeBase], rows: Sequence[dict[str, Any]]) -> None:
