@@ -41,6 +41,8 @@ _READY_S, _STOP_S = 60.0, 30.0
 _LOOK_S = 0.1
 # A process that ends soon after its start is started again after a pause that doubles.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _STEADY_S = 0.2, 10.0, 30.0
+# What another command has to know of the log that we started.
+_LOG_SETTINGS = {"bus", "kafka_bootstrap", "kafka_replication"}
 
 
 @dataclass
@@ -219,14 +221,17 @@ def run_cluster(
     home = home_of(settings)
     with database(settings, join=False) as reachable, event_log(reachable, kafka=kafka, brokers=brokers) as logged:
         try:
-            run_async(_run(logged, services, beside, replicas, home))
+            run_async(_run(logged, services, beside, replicas, home, own_log=kafka))
         finally:
             withdraw(home)
     say("cli.stopped")
 
 
-async def _run(settings: Settings, services: Sequence[Service], beside: Beside, replicas: int, home: Path) -> None:
+async def _run(
+    settings: Settings, services: Sequence[Service], beside: Beside, replicas: int, home: Path, *, own_log: bool
+) -> None:
     with working("cli.migrating"):
         await migrate(settings, services)
     say("cluster.starting", count=len(services) * replicas, logs=str(home / "logs"))
-    await until_stopped(clustered(settings, services, replicas), address_of(settings), beside, home)
+    own = settings.model_dump(include=_LOG_SETTINGS) if own_log else None
+    await until_stopped(clustered(settings, services, replicas), address_of(settings), beside, home, log_settings=own)

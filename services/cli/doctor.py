@@ -24,7 +24,7 @@ from mes.migrate import Target, pending
 from mes.runtime import topics_wanted
 
 from services.cli.composition import load_services, service_names
-from services.cli.installation import home_of, require_free_port, running_address
+from services.cli.installation import home_of, require_free_port, running_address, running_log
 
 Verdict = Literal["ok", "note", "wrong"]
 
@@ -164,6 +164,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
 
 
 def _kafka(settings: Settings) -> Iterator[Finding]:
+    # `mes cluster` starts a broker of its own, of which the settings of this command know nothing.
+    settings = settings.model_copy(update=running_log(home_of(settings)))
     if settings.bus == "kafka":
         yield from asyncio.run(_look_at_kafka(settings))
 

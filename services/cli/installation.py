@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import socket
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 from mes.config import Settings
@@ -60,9 +62,10 @@ def is_for_real_use(home: Path) -> bool:
     return (home / RECORD).is_file() and installation_of(home, None).sample == "none"
 
 
-def announce(home: Path, address: str) -> None:
-    """Tell other commands where this instance answers."""
-    (home / "instance.json").write_text(json.dumps({"pid": os.getpid(), "address": address}), encoding="utf-8")
+def announce(home: Path, address: str, log: Mapping[str, Any] | None = None) -> None:
+    """Tell other commands where this instance answers, and the settings of its log if it started that itself."""
+    said = {"pid": os.getpid(), "address": address, "log": dict(log or {})}
+    (home / "instance.json").write_text(json.dumps(said), encoding="utf-8")
 
 
 def withdraw(home: Path) -> None:
@@ -75,11 +78,24 @@ def withdraw(home: Path) -> None:
 
 def running_address(home: Path) -> str | None:
     """Where the running instance of a home answers, None when none runs."""
+    said = _announced(home)
+    return str(said["address"]) if said else None
+
+
+def running_log(home: Path) -> dict[str, Any]:
+    """Settings of the log that the running instance of a home has started; nothing when none runs or it started none."""
+    said = _announced(home)
+    return dict(said.get("log", {})) if said else {}
+
+
+def _announced(home: Path) -> dict[str, Any] | None:
+    """What `announce` wrote, None when no instance runs."""
     if not home.is_dir():
         return None
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        address = str(json.loads((home / "instance.json").read_text(encoding="utf-8"))["address"])
-        return None if HomeLock(home).is_free() else address
+    with contextlib.suppress(OSError, ValueError):
+        said = json.loads((home / "instance.json").read_text(encoding="utf-8"))
+        if isinstance(said, dict) and "address" in said and not HomeLock(home).is_free():
+            return said
     return None
 
 

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -218,15 +218,19 @@ async def until_stopped(
     *,
     end_with_input: bool = False,
     drain_s: float = 0.0,
+    log_settings: Mapping[str, Any] | None = None,
 ) -> None:
-    """Open the house, announce it in its home if it has one, and keep it open until told to stop."""
+    """Open the house, announce it in its home if it has one, and keep it open until told to stop.
+
+    log_settings: those of its log, where that runs only as long as the house.
+    """
     stop = asyncio.Event()
     with _signals(stop):
         if end_with_input:
             _stop_with_input(stop)
         async with house as server:
             if home:
-                announce(home, address)
+                announce(home, address, log_settings)
             work = asyncio.create_task(_beside(beside, address), name="beside")
             waits = [asyncio.create_task(stop.wait())]
             await asyncio.wait([work, *waits], return_when=asyncio.FIRST_COMPLETED)

@@ -10,11 +10,13 @@ import pytest
 from mes.bus import Record
 from mes.bus.kafka import KafkaBus
 from mes.config import Settings
+from mes.embedded import HomeLock
 from mes.embedded.server import free_port
 from mes.runtime import make_topics, topics_wanted
 
 from services.cli.composition import load_services
 from services.cli.doctor import Finding, examine
+from services.cli.installation import announce, withdraw
 
 
 @pytest.fixture
@@ -75,3 +77,19 @@ def test_who_is_behind_is_told(settings: Settings) -> None:
 def test_a_broker_that_does_not_answer_is_said_to(tmp_path: Path) -> None:
     found = findings(Settings(bus="kafka", kafka_bootstrap=f"127.0.0.1:{free_port()}", home=tmp_path))
     assert found["kafka.unreachable"][0].verdict == "wrong"
+
+
+def test_the_broker_of_the_instance_that_runs_is_looked_at(settings: Settings) -> None:
+    """`mes cluster` starts its own; a command beside it has no setting that says where."""
+    assert settings.home
+    told = {"bus": "kafka", "kafka_bootstrap": settings.kafka_bootstrap, "kafka_replication": 1}
+    bare = Settings(home=settings.home, topic_prefix=settings.topic_prefix)
+    lock = HomeLock(settings.home)
+    lock.acquire()
+    try:
+        announce(settings.home, "http://127.0.0.1:1", told)
+        assert findings(bare)["doctor.kafka"][0].params["servers"] == settings.kafka_bootstrap
+    finally:
+        withdraw(settings.home)
+        lock.release()
+    assert "doctor.kafka" not in findings(bare)
