@@ -83,7 +83,7 @@ def running_address(home: Path) -> str | None:
 
 
 def running_log(home: Path) -> dict[str, Any]:
-    """Settings of the log that the running instance of a home has started; nothing when none runs or it started none."""
+    """Settings of the log that the running instance of a home has started itself; empty when there is none."""
     said = _announced(home)
     return dict(said.get("log", {})) if said else {}
 
