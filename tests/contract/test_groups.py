@@ -314,6 +314,7 @@ async def test_a_member_that_was_cut_off_joins_again(log: Log, topic: str, group
         while len(effects) < 20 + sent:
             for member in (lost, other):
                 await step(member, effects)
+    assert len({each.key for each in effects.records}) == 20 + sent
 
 
 async def test_a_member_that_leaves_gives_its_share_to_the_others(log: Log, topic: str, group: str) -> None:
@@ -330,6 +331,7 @@ async def test_closing_twice_is_closing(log: Log, topic: str, group: str) -> Non
     member = await bus.subscribe(group, [topic])
     await member.close()
     await member.close()
+    assert not member.owned()
     await bus.close()
     await bus.close()
 

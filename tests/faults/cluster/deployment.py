@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import tempfile
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -72,8 +71,6 @@ class Deployment:
             Disk({"database": home / "pg", "log": home / "kafka"}[shape.small_disk]) if shape.small_disk else None
         )
         self.restarts = 0
-        # When brokers were started again, in seconds since 1970.
-        self.broker_starts: list[float] = []
         # Parts that are not to be started again just now: "database", "broker-1".
         self.held: set[str] = set()
 
@@ -196,7 +193,6 @@ class Deployment:
         """Start a broker again, without waiting for it."""
         if self.brokers and not self.brokers.is_running(node):
             self.brokers.start_broker(node, wait=False)
-            self.broker_starts.append(time.time())
             self.restarts += 1
 
     # ---- what tests ask

@@ -6,7 +6,7 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from io import BytesIO
 
 import asyncpg
@@ -34,23 +34,10 @@ CREATE TRIGGER note_step_back AFTER UPDATE ON group_offset
 _Place = tuple[str, str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class StepBack:
-    """A group committed a lower offset than before. at: when, seconds since 1970; None when that is not known."""
-
-    place: _Place
-    was: int
-    became: int
-    at: float | None = None
-
-    def __str__(self) -> str:
-        return f"{self.place}: from {self.was} to {self.became}"
-
-
 @asynccontextmanager
-async def watched(settings: Settings, server: EmbeddedServer) -> AsyncIterator[list[StepBack]]:
-    """Every step back of a committed offset; filled in when the block ends."""
-    found: list[StepBack] = []
+async def watched(settings: Settings, server: EmbeddedServer) -> AsyncIterator[list[str]]:
+    """Every step back of a committed offset, in words; filled in when the block ends."""
+    found: list[str] = []
     if settings.bus == "kafka":
         yield found
         async with asyncio.timeout(_READ_S):
@@ -61,7 +48,7 @@ async def watched(settings: Settings, server: EmbeddedServer) -> AsyncIterator[l
     yield found
     async with _log(server) as connection:
         rows = await connection.fetch("SELECT * FROM step_back")
-    found += [StepBack((row["group"], row["topic"], row["partition"]), row["was"], row["became"]) for row in rows]
+    found += [_said((row["group"], row["topic"], row["partition"]), row["was"], row["became"]) for row in rows]
 
 
 @asynccontextmanager
@@ -73,7 +60,7 @@ async def _log(server: EmbeddedServer) -> AsyncIterator[asyncpg.Connection[async
         await connection.close()
 
 
-async def _of_kafka(settings: Settings) -> list[StepBack]:
+async def _of_kafka(settings: Settings) -> list[str]:
     consumer = AIOKafkaConsumer(
         _TOPIC, bootstrap_servers=settings.kafka_bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
     )
@@ -81,7 +68,7 @@ async def _of_kafka(settings: Settings) -> list[StepBack]:
     try:
         ends = await consumer.end_offsets(consumer.assignment())
         last: dict[_Place, int] = {}
-        found: list[StepBack] = []
+        found: list[str] = []
         while any([await consumer.position(place) < end for place, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=500)).values():
                 for record in records:
@@ -91,7 +78,7 @@ async def _of_kafka(settings: Settings) -> list[StepBack]:
         await consumer.stop()
 
 
-def _follow(record: ConsumerRecord[bytes, bytes], last: dict[_Place, int], found: list[StepBack]) -> None:
+def _follow(record: ConsumerRecord[bytes, bytes], last: dict[_Place, int], found: list[str]) -> None:
     place = _place(record.key)
     if place is None:
         return
@@ -100,7 +87,8 @@ def _follow(record: ConsumerRecord[bytes, bytes], last: dict[_Place, int], found
         return
     _, offset = struct.unpack(">hq", record.value[:10])
     if offset < last.get(place, 0):
-        found.append(StepBack(place, last[place], offset, record.timestamp / 1000))
+        at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+        found.append(f"{_said(place, last[place], offset)} at {at.isoformat(timespec='milliseconds')}")
     last[place] = offset
 
 
@@ -111,3 +99,7 @@ def _place(key: bytes) -> _Place | None:
             return None
         group, topic = (rest.read(struct.unpack(">h", rest.read(2))[0]).decode() for _ in range(2))
         return group, topic, struct.unpack(">i", rest.read(4))[0]
+
+
+def _said(place: _Place, was: int, became: int) -> str:
+    return f"{place}: from {was} to {became}"

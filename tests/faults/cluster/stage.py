@@ -6,7 +6,7 @@ import asyncio
 import statistics
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -19,7 +19,7 @@ import httpx
 
 from tests.faults.checker import Verdict, check
 from tests.faults.cluster.deployment import Deployment, Shape, deployed
-from tests.faults.cluster.offsets import StepBack, watched
+from tests.faults.cluster.offsets import watched
 from tests.faults.cluster.work import Books, ShopWork, read_log
 from tests.faults.history import History
 from tests.faults.outside import Client
@@ -27,9 +27,6 @@ from tests.faults.outside import Client
 _CLIENTS = 8
 _PROBE_S = 0.05
 _SETTLE_S = 120.0
-# So long after its start a broker's answers may be old, on busy cores.
-_FORGETFUL_S = 15.0
-_SET_BACK = "set back by a restarted broker"
 
 Disturbance = Callable[["Stage"], Awaitable[None]]
 
@@ -146,7 +143,7 @@ async def play(name: str, shape: Shape, disturb: Disturbance, *, times: int, see
         try:
             async with (
                 _clients(deployment, Random(f"work {seed}"), history) as (http, work, clients),
-                watched(deployment.settings, deployment.server) as steps_back,
+                watched(deployment.settings, deployment.server) as played.rewound,
             ):
                 random = Random(f"fault {seed}")
                 stage = Stage(deployment, http, work, random, times, played, history)
@@ -156,7 +153,6 @@ async def play(name: str, shape: Shape, disturb: Disturbance, *, times: int, see
                     clients.stopping.set()
                 await deployment.all_ready()
                 await _settle(stage)
-            _judge(played, steps_back, deployment.broker_starts)
             log = await read_log(deployment.settings)
             observed = await Books(deployment.settings, list(shape.replicas)).observe(log.events)
             played.verdict = check(history.attempts, observed)
@@ -191,16 +187,6 @@ async def _settle(stage: Stage) -> None:
     except TimeoutError as error:
         # What has no effect by then is counted as missing, too.
         stage.promise(f"everything has its effect within {_SETTLE_S:.0f} s: {error}", False)
-
-
-def _judge(played: Round, found: Sequence[StepBack], broker_starts: Sequence[float]) -> None:
-    """A broker that was just started again answers who knows no better as if younger commits did not exist: what comes
-    of that is a figure, everything else is wrong."""
-    for each in found:
-        if each.at is not None and any(0 <= each.at - start <= _FORGETFUL_S for start in broker_starts):
-            played.figures[_SET_BACK] = played.figures.get(_SET_BACK, 0.0) + 1
-        else:
-            played.rewound.append(str(each))
 
 
 def _count(played: Round, stage: Stage) -> None:
