@@ -168,6 +168,8 @@ def test_a_taken_port_is_avoided(home: Path) -> None:
     with _server(home) as server:
         port = server.port
     with socket.socket() as other:
+        # Connections of the server that has ended may still wait to be forgotten by the system.
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", port))
         other.listen()
         with _server(home) as server:
