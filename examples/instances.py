@@ -11,12 +11,14 @@ python -m examples.instances ../shared/data/scheduling/flexible/mk10.txt mk10.xl
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from examples.tables import Row, Tables, joined, write_workbook
 
+Job = tuple[tuple[tuple[int, int], ...], ...]
 EPOCH = datetime(2026, 3, 2, tzinfo=UTC)
 
 
@@ -26,7 +28,7 @@ class Instance:
 
     name: str
     machines: int
-    jobs: tuple[tuple[tuple[tuple[int, int], ...], ...], ...]
+    jobs: tuple[Job, ...]
 
     @property
     def operations(self) -> int:
@@ -34,29 +36,64 @@ class Instance:
         return sum(len(job) for job in self.jobs)
 
 
-def read_instance(path: Path) -> Instance:
-    """Read either format; the folder's name says which. Raises ValueError naming the line that is wrong."""
+def read_instance(path: Path, form: str = "auto") -> Instance:
+    """Read a format (jobshop, flexible); auto: the folder's name says which, else what the lines can be.
+
+    Raises ValueError naming the line that is wrong.
+    """
     lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    jobs, machines = int(lines[0][0]), int(lines[0][1])
+    try:
+        jobs, machines = int(lines[0][0]), int(lines[0][1])
+    except (IndexError, ValueError) as error:
+        raise ValueError(f"{path.name}, line 1: the numbers of jobs and machines are expected") from error
     if len(lines) != jobs + 1:
         raise ValueError(f"{path.name}: {jobs} jobs are announced, {len(lines) - 1} lines follow")
-    read = _flexible if path.parent.name == "flexible" else _plain
+    if form == "auto" and path.parent.name in ("jobshop", "flexible"):
+        form = path.parent.name
+    readers = {"jobshop": (_plain,), "flexible": (_flexible,)}.get(form, (_plain, _flexible))
+    failed: list[_NotThis] = []
+    for read in readers:
+        try:
+            return Instance(path.stem, machines, _jobs(path, lines, machines, read))
+        except _NotThis as error:
+            failed.append(error)
+    # What could be read further is what it was meant to be.
+    raise max(failed, key=lambda error: error.line)
+
+
+class _NotThis(ValueError):
+    """A line is not of the format. line: its number."""
+
+    def __init__(self, path: Path, line: int, reason: str) -> None:
+        super().__init__(f"{path.name}, line {line}: {reason}")
+        self.line = line
+
+
+def _jobs(path: Path, lines: list[list[str]], machines: int, read: Callable[[list[int]], Job]) -> tuple[Job, ...]:
     parsed = []
     for number, line in enumerate(lines[1:], start=2):
         try:
-            parsed.append(read([int(word) for word in line]))
+            job = read([int(word) for word in line])
         except (ValueError, IndexError) as error:
-            raise ValueError(f"{path.name}, line {number}: not a job") from error
-    return Instance(path.stem, machines, tuple(parsed))
+            raise _NotThis(path, number, "not a job") from error
+        for machine, seconds in (choice for choices in job for choice in choices):
+            if not 0 <= machine < machines:
+                raise _NotThis(path, number, f"there is no machine {machine}")
+            if seconds < 0:
+                raise _NotThis(path, number, f"a duration of {seconds}")
+        parsed.append(job)
+    return tuple(parsed)
 
 
-def _plain(words: list[int]) -> tuple[tuple[tuple[int, int], ...], ...]:
+def _plain(words: list[int]) -> Job:
+    if words[-2:] == [-1, -1]:
+        words = words[:-2]
     if len(words) % 2:
         raise ValueError("pairs expected")
     return tuple(((words[at], words[at + 1]),) for at in range(0, len(words), 2))
 
 
-def _flexible(words: list[int]) -> tuple[tuple[tuple[int, int], ...], ...]:
+def _flexible(words: list[int]) -> Job:
     operations, at = [], 1
     for _ in range(words[0]):
         count = words[at]

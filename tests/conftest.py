@@ -16,6 +16,9 @@ from mes.i18n import t
 from mes.migrate import Target
 from mes.testing import TestDatabases, test_server
 
+# The solver's kernel is compiled, as in its own process; test_kernel.py also interprets it.
+os.environ.setdefault("MES_SOLVER_COMPILED", "1")
+
 # How long an example takes says nothing on a shared machine; how long a test may take, its timeout does.
 hypothesis_settings.register_profile("mes", deadline=None)
 hypothesis_settings.load_profile("mes")

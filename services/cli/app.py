@@ -10,7 +10,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -25,7 +24,7 @@ from pydantic import ValidationError
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from services.cli import client, parked, terminal
+from services.cli import client, offline, parked, terminal
 from services.cli import log as log_commands
 from services.cli.composition import load_services
 from services.cli.doctor import examine
@@ -330,18 +329,7 @@ def dlq_replay(
             raise typer.Exit(1)
 
 
-@_command("solve")
-def solve(
-    file: Annotated[Path, typer.Argument(help=text("cli.help.solve_file"))],
-    seconds: Annotated[float, typer.Option(help=text("cli.help.seconds"), min=0.1)] = 10.0,
-    target: Annotated[Path | None, typer.Option("--out", help=text("cli.help.target"))] = None,
-) -> None:
-    if find_spec("services.scheduling") is None or find_spec("services.scheduling.offline") is None:
-        raise Unavailable("cli.no_solver")
-    with working("cli.solving", file=file.name):
-        solved = import_module("services.scheduling.offline").solve_file(file, seconds=seconds, target=target)
-    for name, value in solved.items():
-        out.print(f"{escape(str(name))}: {escape(str(value))}", highlight=False)
+offline.register(_command)
 
 
 @_command("doctor")

@@ -7,12 +7,13 @@ what was given as frozen, running or done is held to one rule, that it stands wh
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 
 from services.scheduling.solver.problem import (
     ANY,
     Alternative,
+    During,
     Fixing,
     Machine,
     Operation,
@@ -21,21 +22,29 @@ from services.scheduling.solver.problem import (
     Planned,
     Predecessor,
     Problem,
+    Score,
 )
 
+_ENDLESS = 1 << 62
+_KWH = 3_600_000
 _GIVEN = (Fixing.FROZEN, Fixing.RUNNING, Fixing.DONE)
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
     """kind: missing, unknown, twice, moved, alternative, duration, window, interrupted, setup, overlap, predecessor,
-    release, pinned. operation: where it is. other: the operation that it collides with. detail: in English, for logs.
+    release, pinned, need (of a resource), resource (more used than there are), batch, supplier, score. operation: where
+    it is. other: what it collides with. detail: in English, for logs.
     """
 
     kind: str
     operation: str
     other: str = ""
     detail: str = ""
+
+
+def _longest(spans: Sequence[tuple[int, int]], horizon: int) -> int:
+    return max((min(end, horizon) - begin for begin, end in spans if begin < horizon), default=0)
 
 
 def check(problem: Problem, plan: Plan) -> list[Violation]:
@@ -45,33 +54,42 @@ def check(problem: Problem, plan: Plan) -> list[Violation]:
 
 @dataclass(slots=True)
 class _Shifts:
-    """Opening times of a machine, endless from the horizon on, with the seconds open before each."""
+    """Opening times, endless from the horizon on, with the seconds open before each. longest: before the horizon."""
 
     spans: list[tuple[int, int]]
+    longest: int
     opens: list[int] = field(default_factory=list)
     total: list[int] = field(default_factory=list)
-    longest: int = 0
+
+    def __post_init__(self) -> None:
+        open_s = 0
+        for begin, end in self.spans:
+            self.opens.append(begin)
+            self.total.append(open_s)
+            open_s += end - begin
 
     @classmethod
-    def of(cls, machine: Machine, horizon: int) -> _Shifts:
-        merged: list[list[int]] = []
-        for begin, end in machine.windows or ():
-            if merged and merged[-1][1] >= begin:
-                merged[-1][1] = max(merged[-1][1], end)
-            elif end > begin:
-                merged.append([begin, end])
-        longest = max((end - begin for begin, end in merged), default=0)
-        cut = [(begin, min(end, horizon)) for begin, end in merged if begin < horizon]
-        if cut and cut[-1][1] == horizon:
-            cut[-1] = (cut[-1][0], 1 << 62)
-        else:
-            cut.append((horizon, 1 << 62))
-        shifts, open_s = cls(cut, longest=longest), 0
-        for begin, end in cut:
-            shifts.opens.append(begin)
-            shifts.total.append(open_s)
-            open_s += end - begin
-        return shifts
+    def of(cls, windows: Sequence[tuple[int, int]], horizon: int) -> _Shifts:
+        merged: list[tuple[int, int]] = []
+        for begin, end in [*((begin, min(end, horizon)) for begin, end in windows), (horizon, _ENDLESS)]:
+            if begin < end:
+                if merged and merged[-1][1] >= begin:
+                    merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+                else:
+                    merged.append((begin, end))
+        return cls(merged, _longest(merged, horizon))
+
+    def also(self, other: _Shifts, horizon: int) -> _Shifts:
+        """Open where both are."""
+        found, at = [], 0
+        for begin, end in self.spans:
+            while other.spans[at][1] <= begin:
+                at += 1
+            place = at
+            while place < len(other.spans) and other.spans[place][0] < end:
+                found.append((max(begin, other.spans[place][0]), min(end, other.spans[place][1])))
+                place += 1
+        return _Shifts(found, _longest(found, horizon))
 
     def open_until(self, moment: int) -> int:
         """Seconds open before a moment."""
@@ -99,12 +117,39 @@ class _Check:
         self.operations = {each.id: each for each in problem.operations}
         self.orders: Mapping[str, Order] = {each.id: each for each in problem.orders}
         self.machines = {each.id: each for each in problem.machines}
-        self.shifts = {
-            each.id: None if each.windows is None else _Shifts.of(each, problem.horizon) for each in problem.machines
-        }
+        self.resources = {each.id: each for each in problem.resources}
+        self.suppliers = {each.id: each for each in problem.suppliers}
         self.planned = {each.operation: each for each in plan.operations}
+        self.known: dict[tuple[tuple[int, int], ...], _Shifts] = {}
+        self.shifts = {each.id: self._shifts_of(each.windows) for each in problem.machines}
+        self.staffed = {each.id: self._shifts_of(each.windows) for each in problem.resources}
+        self.together: dict[tuple[str, ...], _Shifts | None] = {}
         self.used: dict[str, Alternative] = {}
-        self.setups: dict[tuple[str, str, str], int | None] = {}
+        self.setups: dict[tuple[str, str, str], tuple[int | None, int]] = {}
+        self.joined: set[str] = set()
+        self.paid = self.changeover = 0
+
+    def _shifts_of(self, windows: Sequence[tuple[int, int]] | None) -> _Shifts | None:
+        if windows is None:
+            return None
+        key = tuple(windows)
+        if key not in self.known:
+            self.known[key] = _Shifts.of(key, self.problem.horizon)
+        return self.known[key]
+
+    def _open(self, planned: Planned) -> _Shifts | None:
+        """When an operation can work: while its machine and all that serves it are there; None: always."""
+        serving = {each for each in planned.resources if self.staffed.get(each) is not None}
+        if not serving:
+            return self.shifts.get(planned.machine)
+        key = (planned.machine, *sorted(serving))
+        if key not in self.together:
+            found = self.shifts.get(planned.machine)
+            for each in key[1:]:
+                other = self.staffed[each]
+                found = other if found is None or other is None else found.also(other, self.problem.horizon)
+            self.together[key] = found
+        return self.together[key]
 
     def violations(self) -> Iterator[Violation]:
         yield from self._whole()
@@ -116,6 +161,10 @@ class _Check:
             else:
                 yield from self._free(operation, planned)
         yield from self._machines()
+        yield from self._resources()
+        yield from self._suppliers()
+        if len(self.planned) == len(self.operations):
+            yield from self._score()
 
     def _whole(self) -> Iterator[Violation]:
         seen: set[str] = set()
@@ -152,12 +201,13 @@ class _Check:
                 yield Violation("alternative", operation.id, detail="an outside operation has no machine and no setup")
             elif planned.end - planned.start != operation.outside_s:
                 yield Violation("duration", operation.id, detail=f"{planned.end - planned.start} outside")
+            yield from self._collected(operation, planned)
             return
         fits = [each for each in operation.alternatives if each.machine == planned.machine]
         if not fits or planned.machine not in self.machines:
             yield Violation("alternative", operation.id, detail=planned.machine)
             return
-        shifts = self.shifts[planned.machine]
+        shifts = self._open(planned)
         run = _worked(shifts, planned.start, planned.end)
         used = next((each for each in fits if each.seconds == run), None)
         if used is None:
@@ -168,6 +218,33 @@ class _Check:
             yield Violation("window", operation.id, detail="the machine is not there yet")
         if shifts is not None:
             yield from _windows(operation, planned, shifts, run)
+        if operation.needs or planned.resources:
+            yield from self._needs(operation, planned, shifts, run)
+
+    def _needs(self, operation: Operation, planned: Planned, shifts: _Shifts | None, run: int) -> Iterator[Violation]:
+        """What serves an operation is what it needs, and is there."""
+        slots = [need for need in operation.needs for _ in range(need.quantity)]
+        if len(slots) != len(planned.resources):
+            yield Violation("need", operation.id, detail=f"{len(planned.resources)} serve {len(slots)} needs")
+            return
+        setup = _worked(shifts, planned.setup_start, planned.start)
+        spans = {During.ALL: setup + run, During.SETUP: setup, During.RUN: run}
+        for need, name in zip(slots, planned.resources, strict=True):
+            if name and name not in need.resources:
+                yield Violation("need", operation.id, name, "cannot serve it")
+            elif not name and spans[need.during] and need.resources:
+                yield Violation("need", operation.id, detail=f"nothing serves its need of {list(need.resources)}")
+            elif name and name in self.resources:
+                begin = planned.start if need.during is During.RUN else planned.setup_start
+                if spans[need.during] and begin < self.resources[name].available_from:
+                    yield Violation("resource", operation.id, name, "is not there yet")
+
+    def _collected(self, operation: Operation, planned: Planned) -> Iterator[Violation]:
+        supplier = self.suppliers.get(operation.supplier)
+        if supplier is not None and supplier.collections:
+            moments = supplier.collections
+            if planned.start not in moments and planned.start < max(moments):
+                yield Violation("supplier", operation.id, supplier.id, f"does not collect at {planned.start}")
 
     def _link(self, operation: Operation, planned: Planned, link: Predecessor) -> Iterator[Violation]:
         before, given = self.planned.get(link.operation), self.operations.get(link.operation)
@@ -178,8 +255,8 @@ class _Check:
         if link.overlap_s is not None:
             if not begun and given.fixing is not Fixing.DONE:
                 # So many seconds are worked on the predecessor.
-                worked = _worked(self.shifts.get(before.machine), before.start, moment)
-                begun = moment >= before.start and worked >= link.overlap_s
+                shifts = self.shifts.get(before.machine) if given.fixing in _GIVEN else self._open(before)
+                begun = moment >= before.start and _worked(shifts, before.start, moment) >= link.overlap_s
             if planned.end < before.end + link.tail_s:
                 yield Violation("predecessor", operation.id, link.operation, "ends before the last batch is through")
         if not begun:
@@ -193,8 +270,41 @@ class _Check:
                 queues[planned.machine].append(planned)
         for name, queue in queues.items():
             queue.sort(key=lambda each: (each.start, each.end, each.rank))
-            yield from self._overlaps(queue)
-            yield from self._changes(self.machines[name], queue)
+            if self.machines[name].batch_capacity:
+                heads = yield from self._batches(self.machines[name], queue)
+            else:
+                heads = queue
+            yield from self._overlaps(heads)
+            yield from self._changes(self.machines[name], heads)
+
+    def _batches(self, machine: Machine, queue: Sequence[Planned]) -> Generator[Violation, None, list[Planned]]:
+        """The first of every batch; the others of it are looked at here."""
+        heads: list[Planned] = []
+        size = 0
+        for each in queue:
+            operation = self.operations[each.operation]
+            if heads and operation.fixing not in _GIVEN and self._alike(heads[-1], each):
+                size += operation.size
+                self.joined.add(each.operation)
+                if size > machine.batch_capacity:
+                    yield Violation("batch", each.operation, heads[-1].operation, f"{size} in {machine.batch_capacity}")
+                continue
+            size = operation.size
+            heads.append(each)
+            if operation.fixing not in _GIVEN and size > machine.batch_capacity:
+                yield Violation("batch", each.operation, detail=f"{size} in {machine.batch_capacity}")
+        return heads
+
+    def _alike(self, head: Planned, each: Planned) -> bool:
+        """Whether an operation lies in the same batch as another: together from setup to end, of one family and run."""
+        one, other = self.operations[head.operation], self.operations[each.operation]
+        return (
+            (head.setup_start, head.start, head.end) == (each.setup_start, each.start, each.end)
+            and one.fixing not in _GIVEN
+            and one.family == other.family
+            and head.resources == each.resources
+            and each.end > each.start
+        )
 
     def _overlaps(self, queue: Sequence[Planned]) -> Iterator[Violation]:
         """Free operations overlap nothing; given ones may overlap each other."""
@@ -211,39 +321,139 @@ class _Check:
                 last_free = each
 
     def _changes(self, machine: Machine, queue: Sequence[Planned]) -> Iterator[Violation]:
-        family, after_free = machine.initial_family, False
-        shifts = self.shifts[machine.id]
+        family, lot, after_free = machine.initial_family, "", False
         for each in queue:
             operation = self.operations[each.operation]
-            given, free = _worked(shifts, each.setup_start, each.start), operation.fixing not in _GIVEN
-            needed = self._setup(machine, family, operation)
+            free = operation.fixing not in _GIVEN
+            shifts = self._open(each) if free else self.shifts[machine.id]
+            given = _worked(shifts, each.setup_start, each.start)
+            needed, cost = self._setup(machine, family, operation)
+            if lot and operation.lot == lot:
+                needed = 0
             if (free and each.operation in self.used and given != needed) or (
                 not free and after_free and given < needed
             ):
                 yield Violation("setup", each.operation, detail=f"{given} s, from {family!r} it takes {needed} s")
-            family, after_free = operation.family, free
+            if free:
+                self.changeover += needed
+                self.paid += cost
+            family, lot, after_free = operation.family, operation.lot, free
 
-    def _setup(self, machine: Machine, family: str, operation: Operation) -> int:
+    def _setup(self, machine: Machine, family: str, operation: Operation) -> tuple[int, int]:
+        """(seconds, cost) of a change to an operation."""
         used = self.used.get(operation.id) or next(
             (each for each in operation.alternatives if each.machine == machine.id), None
         )
         own = used.setup_s if used else 0
         if not operation.family:
-            return own
+            return own, 0
         key = (machine.setup_class, family, operation.family)
         if key not in self.setups:
             self.setups[key] = self._row(*key)
-        found = self.setups[key]
-        return own if found is None else found
+        found, cost = self.setups[key]
+        return own if found is None else found, cost
 
-    def _row(self, setup_class: str, family: str, to_family: str) -> int | None:
-        """Setup that the matrix says; None if it says nothing."""
+    def _row(self, setup_class: str, family: str, to_family: str) -> tuple[int | None, int]:
+        """Setup that the matrix says, None if it says nothing; and what it costs, within one family nothing."""
         rows = self.problem.setups.get(setup_class, ())
         if family == to_family:
             exact = [row for row in rows if (row.from_family, row.to_family) == (family, family)]
-            return min(exact, key=lambda row: row.priority).seconds if exact else 0
+            return (min(exact, key=lambda row: row.priority).seconds if exact else 0), 0
         fits = [row for row in rows if row.from_family in (family, ANY) and row.to_family in (to_family, ANY)]
-        return min(fits, key=lambda row: row.priority).seconds if fits else None
+        best = min(fits, key=lambda row: row.priority, default=None)
+        return (None, 0) if best is None else (best.seconds, best.cost)
+
+    def _resources(self) -> Iterator[Violation]:
+        """No more of a resource works at once than there is; what was given may collide with itself."""
+        spans: dict[str, list[tuple[int, int, str, bool]]] = {}
+        for operation in self.problem.operations:
+            planned = self.planned.get(operation.id)
+            if planned is None or operation.id in self.joined or operation.fixing is Fixing.DONE:
+                continue
+            if operation.fixing in _GIVEN:
+                begin = min(operation.setup_start, operation.start)
+                for name in operation.resources:
+                    spans.setdefault(name, []).append((begin, operation.end, operation.id, False))
+                continue
+            slots = [need.during for need in operation.needs for _ in range(need.quantity)]
+            for during, name in zip(slots, planned.resources, strict=False):
+                if name:
+                    begin = planned.start if during is During.RUN else planned.setup_start
+                    end = planned.start if during is During.SETUP else planned.end
+                    spans.setdefault(name, []).append((begin, end, operation.id, True))
+        for name, taken in spans.items():
+            if name in self.resources:
+                yield from _too_many("resource", name, self.resources[name].capacity, taken)
+
+    def _suppliers(self) -> Iterator[Violation]:
+        spans: dict[str, list[tuple[int, int, str, bool]]] = {}
+        for operation in self.problem.operations:
+            planned = self.planned.get(operation.id)
+            if planned is None or not operation.supplier or operation.alternatives or operation.fixing is Fixing.DONE:
+                continue
+            free = operation.fixing not in _GIVEN
+            spans.setdefault(operation.supplier, []).append((planned.start, planned.end, operation.id, free))
+        for name, taken in spans.items():
+            if name in self.suppliers and self.suppliers[name].capacity:
+                yield from _too_many("supplier", name, self.suppliers[name].capacity, taken)
+
+    def _score(self) -> Iterator[Violation]:
+        """The parts of the score are what the plan comes to."""
+        ends: dict[str, int] = {}
+        moved = energy = 0
+        for operation in self.problem.operations:
+            planned = self.planned[operation.id]
+            ends[operation.order] = max(ends.get(operation.order, planned.end), planned.end)
+            if operation.fixing not in _GIVEN:
+                moved += self._moved(planned)
+                energy += self._energy(planned)
+        missed = tardiness = 0
+        for order in self.problem.orders:
+            end = ends.get(order.id)
+            if end is not None and order.due is not None and end > order.due:
+                missed, tardiness = missed + order.hard, tardiness + order.weight * (end - order.due)
+        dated = any(order.due is not None for order in self.problem.orders)
+        makespan = 0 if dated else max(ends.values(), default=0)
+        flow = sum(ends.values())
+        found = Score(missed, tardiness, moved, self.changeover, flow, makespan, self.paid, energy)
+        for each in fields(Score):
+            told, counted = getattr(self.plan.score, each.name), getattr(found, each.name)
+            if told != counted:
+                yield Violation("score", "", each.name, f"{told} is told, {counted} counted")
+
+    def _moved(self, planned: Planned) -> int:
+        stood = self.problem.current.get(planned.operation)
+        if stood is None:
+            return 0
+        return abs(planned.start - stood.start) + self.problem.machine_change_s * (stood.machine != planned.machine)
+
+    def _energy(self, planned: Planned) -> int:
+        machine = self.machines.get(planned.machine)
+        if machine is None or not machine.power_w or planned.operation in self.joined:
+            return 0
+        prices = sorted(self.problem.tariff, key=lambda each: each.begin)
+        shifts, cost = self._open(planned), 0
+        for at, price in enumerate(prices):
+            behind = prices[at + 1].begin if at + 1 < len(prices) else _ENDLESS
+            begin, end = max(price.begin, planned.start), min(behind, planned.end)
+            if begin < end:
+                cost += price.price * _worked(shifts, begin, end)
+        return machine.power_w * cost // _KWH
+
+
+def _too_many(kind: str, name: str, capacity: int, taken: list[tuple[int, int, str, bool]]) -> Iterator[Violation]:
+    events = sorted(
+        (moment, step, operation, free)
+        for begin, end, operation, free in taken
+        if begin < end
+        for moment, step in ((begin, 1), (end, -1))
+    )
+    count = given = 0
+    for _, step, operation, free in events:
+        count += step
+        given += step * (not free)
+        if step > 0 and count > capacity and count > given:
+            yield Violation(kind, operation, name, f"{count} at once where there are {capacity}")
 
 
 def _worked(shifts: _Shifts | None, begin: int, end: int) -> int:

@@ -7,33 +7,62 @@ A plan is the fields of `problem.Plan` and the `origin` that its seconds count f
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from services.scheduling.solver.problem import (
     Alternative,
+    During,
     Fixing,
     Machine,
+    Need,
     Operation,
     Order,
     Plan,
     Planned,
     Predecessor,
+    Price,
     Problem,
+    Resource,
     Score,
     SetupRow,
+    Supplier,
 )
 
 VERSION = 1
 _NESTED: dict[tuple[type, str], type] = {
     (Operation, "alternatives"): Alternative,
     (Operation, "predecessors"): Predecessor,
+    (Operation, "needs"): Need,
+    (Problem, "resources"): Resource,
+    (Problem, "suppliers"): Supplier,
+    (Problem, "tariff"): Price,
     (Problem, "machines"): Machine,
     (Problem, "orders"): Order,
     (Problem, "operations"): Operation,
     (Plan, "operations"): Planned,
 }
+
+
+_CHOICES: dict[str, type[StrEnum]] = {"Fixing": Fixing, "During": During}
+_LISTS: dict[str, type] = {"Sequence[str]": str, "Sequence[int]": int}
+_NOT_NEGATIVE = {
+    *((Alternative, name) for name in ("seconds", "setup_s")),
+    *((Predecessor, name) for name in ("lag_s", "overlap_s", "tail_s")),
+    *((Operation, name) for name in ("outside_s", "size", "lots")),
+    *((Machine, name) for name in ("batch_capacity", "power_w")),
+    *((SetupRow, name) for name in ("seconds", "cost")),
+    *((Resource, name) for name in ("capacity",)),
+    *((Supplier, name) for name in ("capacity",)),
+    *((Need, name) for name in ("quantity",)),
+    *((Order, name) for name in ("weight",)),
+    *((Price, name) for name in ("price",)),
+    *((Problem, name) for name in ("horizon", "machine_change_s")),
+}
+"""Numbers of which less than 0 makes no sense."""
 
 
 class FormatError(ValueError):
@@ -92,6 +121,72 @@ def plan_from_json(data: Any) -> Plan:
     return plan
 
 
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of both forms, with what fields mean as descriptions."""
+    definitions: dict[str, Any] = {}
+    for cls in (Problem, Plan):
+        _define(cls, definitions)
+    problem, plan = definitions["Problem"], definitions["Plan"]
+    for form, kind in ((problem, "problem"), (plan, "plan")):
+        form["properties"] |= {"version": {"const": VERSION}, "kind": {"const": kind}}
+        form["required"] = ["version", "kind", *form["required"]]
+    moment = {"type": "string", "format": "date-time", "description": "the moment that seconds count from"}
+    problem["properties"]["origin"] = plan["properties"]["origin"] = moment
+    problem["properties"]["setups"] = {"type": "object", "additionalProperties": _list_of("SetupRow")}
+    problem["properties"]["current"] = _list_of("Planned")
+    plan["properties"]["rules"] = {"type": "object", "additionalProperties": {"$ref": "#/$defs/Score"}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"Scheduling problems and plans, version {VERSION}",
+        "oneOf": [{"$ref": "#/$defs/Problem"}, {"$ref": "#/$defs/Plan"}],
+        "$defs": definitions,
+    }
+
+
+def _list_of(name: str) -> dict[str, Any]:
+    return {"type": "array", "items": {"$ref": f"#/$defs/{name}"}}
+
+
+def _define(cls: Any, definitions: dict[str, Any]) -> None:
+    if cls.__name__ in definitions:
+        return
+    form: dict[str, Any] = {"type": "object", "description": inspect.cleandoc(cls.__doc__ or ""), "properties": {}}
+    definitions[cls.__name__] = form
+    for each in dataclasses.fields(cls):
+        if (nested := _NESTED.get((cls, each.name))) is not None:
+            _define(nested, definitions)
+            form["properties"][each.name] = _list_of(nested.__name__)
+        else:
+            form["properties"][each.name] = _form_of(cls, each.name, str(each.type))
+    form["required"] = [
+        each.name for each in dataclasses.fields(cls)
+        if each.default is each.default_factory is dataclasses.MISSING
+    ]  # fmt: skip
+    form["additionalProperties"] = False
+    if cls in (Problem, Plan):
+        for nested in (SetupRow, Planned, Score):
+            _define(nested, definitions)
+
+
+def _form_of(cls: type, name: str, declared: str) -> dict[str, Any]:
+    plain = declared.removesuffix(" | None")
+    kinds = {"int": "integer", "str": "string", "bool": "boolean"}
+    if name == "windows":
+        pair = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}
+        found: dict[str, Any] = {"type": "array", "items": pair}
+    elif plain in _LISTS:
+        found = {"type": "array", "items": {"type": kinds[_LISTS[plain].__name__]}}
+    elif plain in _CHOICES:
+        found = {"enum": [each.value for each in _CHOICES[plain]]}
+    elif plain == "Score":
+        found = {"$ref": "#/$defs/Score"}
+    else:
+        found = {"type": kinds.get(plain, "object")}
+    if (cls, name) in _NOT_NEGATIVE:
+        found = {**found, "minimum": 0}
+    return {"anyOf": [found, {"type": "null"}]} if declared.endswith("None") else found
+
+
 def _of_kind(data: Any, kind: str) -> dict[str, Any]:
     if not isinstance(data, Mapping) or data.get("kind") != kind:
         raise FormatError(f"kind: {kind!r} is expected")
@@ -108,7 +203,7 @@ def _plain(value: Any, leave_out: Sequence[str] = ()) -> Any:
             for each in dataclasses.fields(value)
             if each.name not in leave_out and _told(getattr(value, each.name), each.default)
         }
-    if isinstance(value, Fixing):
+    if isinstance(value, StrEnum):
         return value.value
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
@@ -146,17 +241,29 @@ def _value(cls: type, name: str, declared: str, value: Any, where: str) -> Any:
         return _read_all(nested, value, where)
     if name == "windows":
         return _windows(value, where)
-    if declared == "Fixing":
-        if value not in list(Fixing):
-            raise FormatError(f"{where}: one of {', '.join(Fixing)} is expected")
-        return Fixing(value)
+    if (choices := _CHOICES.get(declared)) is not None:
+        if value not in list(choices):
+            raise FormatError(f"{where}: one of {', '.join(choices)} is expected")
+        return choices(value)
+    if (kind := _LISTS.get(declared.removesuffix(" | None"))) is not None:
+        return _several(kind, value, declared.endswith("None"), where)
     kinds = {"int": int, "str": str, "bool": bool}
     expected = kinds.get(declared.removesuffix(" | None"))
     if expected is None or (value is None and declared.endswith("None")):
         return value
+    if expected is int and type(value) is int and (cls, name) in _NOT_NEGATIVE and value < 0:
+        raise FormatError(f"{where}: {value} is less than 0")
     if type(value) is not expected:
         raise FormatError(f"{where}: {expected.__name__} is expected, not {value!r}")
     return value
+
+
+def _several(kind: type, value: Any, none: bool, where: str) -> tuple[Any, ...] | None:
+    if value is None and none:
+        return None
+    if not isinstance(value, list | tuple) or any(type(each) is not kind for each in value):
+        raise FormatError(f"{where}: a list of {kind.__name__} is expected")
+    return tuple(value)
 
 
 def _windows(value: Any, where: str) -> tuple[tuple[int, int], ...] | None:

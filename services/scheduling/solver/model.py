@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from services.scheduling.solver.problem import ANY, Fixing, Infeasible, Machine, Operation, Order, Problem, SetupRow
 from services.scheduling.solver.working_time import FOREVER, WorkingTime
 
 FIXED = frozenset({Fixing.FROZEN, Fixing.RUNNING, Fixing.DONE})
+MOST_NEEDS = 8
 Conflict = tuple[str, str, Mapping[str, str]]
 
 
@@ -78,10 +79,11 @@ class SetupTable:
 
 
 class Model:
-    """Everything by index: operations, machines, orders. Family 0 is none or unknown."""
+    """Everything by index: operations, machines, orders. Family 0 is none or unknown. flat: see `flat.flat_of`."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
+        self.flat: Any = None
         self.operations: Sequence[Operation] = problem.operations
         self.machines: Sequence[Machine] = problem.machines
         self.index = {each.id: at for at, each in enumerate(self.operations)}
@@ -147,6 +149,15 @@ class Model:
         ]
         if operation.fixing in FIXED:
             return choices
+        self._look_at_needs(operation)
+        rooms = [self.machines[each.machine].batch_capacity for each in choices]
+        if rooms and all(0 < room < operation.size for room in rooms):
+            names = ", ".join(self.machines[each.machine].id for each in choices)
+            self._conflicts.append(
+                (operation.id, "too_large", {"order": operation.order, "machines": names, "size": str(operation.size)})
+            )
+            return choices
+        choices = [each for each, room in zip(choices, rooms, strict=True) if not 0 < room < operation.size]
         if operation.fixing is Fixing.PINNED and operation.machine:
             choices = [each for each in choices if self.machines[each.machine].id == operation.machine]
         if not operation.alternatives and operation.outside_s <= 0:
@@ -157,6 +168,27 @@ class Model:
             reason = "pinned_elsewhere" if pinned else "no_machine"
             self._conflicts.append((operation.id, reason, {"order": operation.order, "machines": names}))
         return choices
+
+    def _look_at_needs(self, operation: Operation) -> None:
+        """What an operation needs is there, and enough of it for all its needs together."""
+        capacity = {each.id: each.capacity for each in self.problem.resources}
+        if operation.supplier and operation.supplier not in {each.id for each in self.problem.suppliers}:
+            self._conflicts.append(
+                (operation.id, "no_supplier", {"order": operation.order, "supplier": operation.supplier})
+            )
+        wanted = sum(need.quantity for need in operation.needs)
+        if wanted > MOST_NEEDS:
+            self._conflicts.append(
+                (operation.id, "too_many_needs", {"order": operation.order, "most": str(MOST_NEEDS)})
+            )
+        for need in operation.needs:
+            names = set(need.resources)
+            alike = sum(each.quantity for each in operation.needs if names & set(each.resources))
+            if sum(capacity.get(name, 0) for name in names) < alike:
+                named = ", ".join(sorted(names))
+                self._conflicts.append(
+                    (operation.id, "no_resource", {"order": operation.order, "resources": named, "needed": str(alike)})
+                )
 
     def _topological(self) -> list[int]:
         waiting = [len(links) for links in self.before]

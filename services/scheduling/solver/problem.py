@@ -7,7 +7,7 @@ Nothing here reads a clock; the same problem and settings give the same plan.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -37,6 +37,8 @@ class Machine:
     windows: working time, sorted, disjoint; None: always. After the last window's end (`Problem.horizon`) it is taken
     to work around the clock, so that a plan always exists. available_from: not before (it is down until then).
     setup_class: name of the setup matrix it follows. initial_family: what it is set up for at the start, "" unknown.
+    batch_capacity: 0: one operation at a time; else a batch machine (oven) that does operations of one family and one
+    run time together, from one start to one end, as long as their sizes fit. power_w: what it draws while it runs.
     """
 
     id: str
@@ -44,6 +46,58 @@ class Machine:
     available_from: int = 0
     setup_class: str = ""
     initial_family: str = ""
+    batch_capacity: int = 0
+    power_w: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """People of one skill and shift, tools, moulds: `capacity` alike, each serving one operation at a time.
+
+    windows, available_from: as of a machine. An operation works only while its machine and all it needs are there.
+    """
+
+    id: str
+    capacity: int = 1
+    windows: Sequence[tuple[int, int]] | None = None
+    available_from: int = 0
+
+
+class During(StrEnum):
+    """When an operation needs a resource: for setup and run, for the setup, or for the run."""
+
+    ALL = "all"
+    SETUP = "setup"
+    RUN = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What an operation needs beside its machine: so many of these resources, any of them."""
+
+    resources: Sequence[str]
+    quantity: int = 1
+    during: During = During.ALL
+
+
+@dataclass(frozen=True, slots=True)
+class Supplier:
+    """Does outside operations: at most `capacity` at a time (0: any number), collected at these moments.
+
+    collections: None: at any moment; after the last one given at any moment too, so that a plan always exists.
+    """
+
+    id: str
+    capacity: int = 0
+    collections: Sequence[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Energy costs so much per kWh (minor units of money) from a moment on, until the next price."""
+
+    begin: int
+    price: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +150,11 @@ class Operation:
     alternatives: empty for an outside operation, which needs `outside_s` around the clock and no machine.
     family: setup family, "" = none (always its own setup_s). interruptible: may pause outside working time; otherwise
     the run must fit into one window, or - if no window can hold it - it is treated as interruptible.
+    needs: resources beside the machine, at most eight in all. size: room it takes on a batch machine. supplier: of an
+    outside operation. lots: it may be split into so many parts of equal length, on machines in parallel (see
+    `split_lots`). lot: the operation of which it is a part; between parts of one operation a machine needs no setup.
     release: not before. For everything but FREE: machine (if any), setup_start, start and end say where it stands;
-    for PINNED start is the earliest allowed start.
+    for PINNED start is the earliest allowed start. resources: what an operation that stands has taken.
     """
 
     id: str
@@ -113,6 +170,12 @@ class Operation:
     setup_start: int = 0
     start: int = 0
     end: int = 0
+    needs: Sequence[Need] = ()
+    size: int = 1
+    supplier: str = ""
+    lot: str = ""
+    lots: int = 1
+    resources: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +198,8 @@ class Planned:
 
     cause says why it does not begin earlier: predecessor, equipment (busy), setup, calendar, release, pinned, running,
     frozen, none; cause_ref the operation that it waits for. rank: its place on the machine, from 1. slack_s: by how
-    much it may slip before its order is late (negative: late already); None without a due date.
+    much it may slip before its order is late (negative: late already); None without a due date. resources: what
+    serves each of its needs, "" where a need is for a setup or run of no length.
     """
 
     operation: str
@@ -147,6 +211,7 @@ class Planned:
     cause_ref: str = ""
     rank: int = 0
     slack_s: int | None = None
+    resources: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +231,9 @@ class Problem:
     setups: Mapping[str, Sequence[SetupRow]] = field(default_factory=dict)
     current: Mapping[str, Planned] = field(default_factory=dict)
     machine_change_s: int = 3600
+    resources: Sequence[Resource] = ()
+    suppliers: Sequence[Supplier] = ()
+    tariff: Sequence[Price] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +243,7 @@ class Score:
     missed: hard deadlines missed. tardiness: sum of weight x seconds late. moved: seconds that starts moved against the
     current plan, plus `Problem.machine_change_s` for each changed machine. changeover: setup seconds. flow: sum of
     order ends. makespan: the last end if no order has a due date (it then takes the place of tardiness), else 0.
+    changeover_cost: by the setup matrices. energy: minor units of money by the tariff.
     """
 
     missed: int
@@ -183,10 +252,13 @@ class Score:
     changeover: int
     flow: int
     makespan: int = 0
+    changeover_cost: int = 0
+    energy: int = 0
 
-    def key(self) -> tuple[int, int, int, int, int, int]:
+    def key(self) -> tuple[int, ...]:
         """For comparing two plans."""
-        return (self.missed, self.tardiness, self.makespan, self.moved, self.changeover, self.flow)
+        costs = (self.changeover, self.changeover_cost, self.energy)
+        return (self.missed, self.tardiness, self.makespan, self.moved, *costs, self.flow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +278,38 @@ class Plan:
     bound: int | None = None
     rules: Mapping[str, Score] = field(default_factory=dict)
     beyond_horizon: bool = False
+
+
+def split_lots(problem: Problem) -> Problem:
+    """The problem in which every free operation of several lots is as many operations: "A" of 3 lots "A/1" ... "A/3".
+
+    Run times are shared out evenly, what is left over goes to the first; what follows waits for all parts.
+    """
+    split = {each.id: each.lots for each in problem.operations if each.lots > 1 and each.fixing is Fixing.FREE}
+    if not split:
+        return problem
+    made: list[Operation] = []
+    for each in problem.operations:
+        links = tuple(
+            replace(link, operation=name)
+            for link in each.predecessors
+            for name in _parts(link.operation, split.get(link.operation, 1))
+        )
+        for at, name in enumerate(_parts(each.id, split.get(each.id, 1))):
+            parts = split.get(each.id, 1)
+            alternatives = tuple(
+                replace(one, seconds=one.seconds // parts + (at < one.seconds % parts)) for one in each.alternatives
+            )
+            made.append(
+                replace(each, id=name, alternatives=alternatives, predecessors=links, lot=each.id, lots=1)
+                if parts > 1
+                else replace(each, predecessors=links)
+            )
+    return replace(problem, operations=tuple(made))
+
+
+def _parts(operation: str, count: int) -> tuple[str, ...]:
+    return (operation,) if count == 1 else tuple(f"{operation}/{at + 1}" for at in range(count))
 
 
 class Infeasible(Exception):

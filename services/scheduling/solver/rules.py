@@ -10,19 +10,20 @@ the order of the plan that stands; with something new in it, once more at its ti
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from heapq import heappop, heappush
 
 import numpy as np
-from numpy.typing import NDArray
 
-from services.scheduling.solver.decoder import OUTSIDE, Place, Schedule, by_keys, decode
+from services.scheduling.solver.decoder import OUTSIDE, Schedule, by_keys, decode, score_from
+from services.scheduling.solver.flat import Flat, flat_of
+from services.scheduling.solver.kernel.dispatch import ARRIVAL, INDEX, STATIC, dispatch, dispatching_room
+from services.scheduling.solver.kernel.jit import COMPILES
+from services.scheduling.solver.kernel.layout import Ints
 from services.scheduling.solver.model import Model
 from services.scheduling.solver.problem import Score
-from services.scheduling.solver.scoring import Neighbours, score_of, slacks
+from services.scheduling.solver.scoring import Neighbours, slacks
 
 _FAR = 1 << 50
 CURRENT = "CURRENT"
@@ -110,183 +111,31 @@ def _stretch(model: Model) -> float:
     return 1.0 / max(_mean(shares), 0.1)
 
 
-class _Queue:
-    """The operations that wait for one machine, in the order in which a rule would take them."""
+class Dispatcher:
+    """Runs rules over a model, one after the other, in the same room."""
 
-    def __init__(self, keys: list[float] | None) -> None:
-        self._keys = keys
-        self.waiting: list[tuple[float, int]] = []
+    def __init__(self, model: Model, figures: Figures) -> None:
+        self.model, self.figures, self.flat = model, figures, flat_of(model)
+        self.block, self._work = self.flat.plan(), self.flat.room()
+        self._room = dispatching_room(self.flat.shop, [choice.machine for row in model.choices for choice in row])
+        self._order = np.array(model.order, np.int64)
+        run = np.maximum(np.array(figures.run), 1.0)
+        start = np.array(figures.latest) - run * figures.stretch
+        self._index = np.concatenate([np.log(np.array(figures.weight) / run), start, np.array(figures.setup)])
 
-    def add(self, at: int, time: int) -> None:
-        insort(self.waiting, (self._keys[at] if self._keys else float(time), at))
-
-    def purge(self, placed: list[bool]) -> None:
-        self.waiting = [each for each in self.waiting if not placed[each[1]]]
-
-
-@dataclass(slots=True)
-class _Weights:
-    """Arrays for ATC and ATCS."""
-
-    value: NDArray[np.float64]
-    start: NDArray[np.float64]
-    family: NDArray[np.int64]
-    setup: NDArray[np.float64]
-    scale: float
-    setup_scale: float
-    rows: dict[tuple[int, int], NDArray[np.int64]] = field(default_factory=dict)
-
-
-class Dispatch:
-    """One run of a rule over a model."""
-
-    def __init__(self, model: Model, figures: Figures, rule: Rule) -> None:
-        self.model, self.schedule = model, Schedule(model)
-        keys = None if rule.name == "FIFO" or rule.k1 else figures.keys(rule.name)
-        self.weights = _weights(model, figures, rule) if rule.k1 else None
-        self.queues = [_Queue(keys) for _ in model.machines]
-        self.busy_until = [0] * len(model.machines)
-        self.wakes = [-1] * len(model.machines)
-        self.events: list[tuple[int, int, int]] = []
-        self.missing = [sum(not self.schedule.placed[link.before] for link in links) for links in model.before]
-        self.bounds: dict[int, tuple[int, int]] = {}
-        self.shared = _shared(model)
-
-    def run(self) -> Schedule:
-        """Place everything."""
-        for at in self.model.order:
-            if not self.schedule.placed[at] and not self.missing[at]:
-                self._announce(at, self.model.problem.now)
-        while self.events:
-            time = self.events[0][0]
-            self._dispatch_all(time, self._arrivals(time))
-        return self._rest()
-
-    def _rest(self) -> Schedule:
-        for at in self.model.order:
-            # Nothing is left over; a plan comes out even if a rule had waited for what never comes.
-            if not self.schedule.placed[at]:
-                bounds = self.schedule.bounds(at)
-                if self.model.choices[at]:
-                    self.schedule.put(at, self.schedule.best(at, *bounds))
-                else:
-                    self.schedule.put_outside(at, *bounds)
-        return self.schedule
-
-    def _announce(self, at: int, time: int) -> None:
-        self.bounds[at] = bounds = self.schedule.bounds(at)
-        heappush(self.events, (max(bounds[0], time), 0, at))
-
-    def _arrivals(self, time: int) -> set[int]:
-        """Take the events of this moment; the machines that may have something to do."""
-        touched: set[int] = set()
-        while self.events and self.events[0][0] == time:
-            _, kind, index = heappop(self.events)
-            if kind:
-                touched.add(index)
-            elif self.model.choices[index]:
-                for choice in self.model.choices[index]:
-                    self.queues[choice.machine].add(index, time)
-                    touched.add(choice.machine)
-            else:
-                self.schedule.put_outside(index, *self.bounds[index])
-                self._release(index, time)
-        return touched
-
-    def _release(self, at: int, time: int) -> None:
-        for follower in self.model.after[at]:
-            self.missing[follower] -= 1
-            if not self.missing[follower] and not self.schedule.placed[follower]:
-                self._announce(follower, time)
-
-    def _dispatch_all(self, time: int, touched: set[int]) -> None:
-        while touched:
-            machine = min(touched)
-            touched.discard(machine)
-            taken = self._dispatch(machine, time)
-            # What was left to this machine because it seemed better may now begin elsewhere.
-            for other in self.shared[taken] if taken >= 0 else ():
-                if self.busy_until[other] <= time and self.queues[other].waiting:
-                    touched.add(other)
-
-    def _dispatch(self, machine: int, time: int) -> int:
-        """Let a free machine begin something; the machine that got an operation, -1 if none did."""
-        if self.busy_until[machine] > time:
-            return -1
-        queue, soonest = self.queues[machine], _FAR
-        queue.purge(self.schedule.placed)
-        for at in self._candidates(machine, time):
-            place = self.schedule.best(at, *self.bounds[at])
-            chosen = self.model.choices[at][place.choice].machine
-            if place.setup_start <= time and self.busy_until[chosen] <= time:
-                self._begin(at, place, chosen, time)
-                return chosen
-            if chosen == machine:
-                soonest = min(soonest, place.setup_start)
-        if soonest < _FAR and not time < self.wakes[machine] <= soonest:
-            self.wakes[machine] = soonest
-            heappush(self.events, (soonest, 1, machine))
-        return -1
-
-    def _begin(self, at: int, place: Place, machine: int, time: int) -> None:
-        self.schedule.put(at, place)
-        self.busy_until[machine] = place.end
-        calendar = self.model.calendars[machine]
-        free = place.end if calendar is None else calendar.begin(calendar.work(place.end))
-        heappush(self.events, (max(free, time), 1, machine))
-        self._release(at, time)
-
-    def _candidates(self, machine: int, time: int) -> Iterator[int]:
-        waiting = [at for _, at in self.queues[machine].waiting]
-        if self.weights is None or len(waiting) < 2:
-            return iter(waiting)
-        rooms = self.schedule.rooms[machine]
-        # The room in which the machine is now tells what it is set up for.
-        family = next((room[1] for room in rooms if room[2] > time), rooms[-1][1])
-        return _by_weight(self.model, self.weights, machine, family, waiting, time)
-
-
-def _weights(model: Model, figures: Figures, rule: Rule) -> _Weights:
-    run = np.maximum(np.array(figures.run), 1.0)
-    return _Weights(
-        np.array(figures.weight) / run,
-        np.array(figures.latest) - run * figures.stretch,
-        np.array(model.family),
-        np.array(figures.setup),
-        rule.k1 * figures.mean_run * figures.stretch,
-        rule.k2 * figures.mean_setup,
-    )
-
-
-def _by_weight(
-    model: Model, weights: _Weights, machine: int, family: int, waiting: list[int], time: int
-) -> Iterator[int]:
-    """By ATC or ATCS, the highest first; later ones only as far as they are asked for."""
-    at = np.array(waiting)
-    slack = np.maximum(weights.start[at] - time, 0.0)
-    # In logarithms: far from the due date the index itself would be zero for everybody.
-    index = np.log(weights.value[at]) - np.minimum(slack, _FAR) / weights.scale
-    if weights.setup_scale:
-        row = weights.rows.get((machine, family))
-        if row is None:
-            row = weights.rows[machine, family] = np.array(model.setups[machine].seconds(family))
-        setup = row[weights.family[at]]
-        index -= np.where(setup < 0, weights.setup[at], setup) / weights.setup_scale
-    yield waiting[int(index.argmax())]
-    order = np.argsort(-index, kind="stable")
-    for place in order[1:]:
-        yield waiting[place]
-
-
-def _shared(model: Model) -> list[list[int]]:
-    """For each machine, those that some operation could use instead of it."""
-    found: list[set[int]] = [set() for _ in model.machines]
-    for choices in model.choices:
-        if len(choices) > 1:
-            machines = {choice.machine for choice in choices}
-            for machine in machines:
-                found[machine] |= machines
-    return [sorted(others - {machine}) for machine, others in enumerate(found)]
+    def run(self, rule: Rule) -> Ints:
+        """The schedule by a rule, as a block that the next run writes over."""
+        figures, scale, setup_scale = self.figures, 1.0, 0.0
+        if rule.k1:
+            how, values = INDEX, self._index
+            scale, setup_scale = rule.k1 * figures.mean_run * figures.stretch, rule.k2 * figures.mean_setup
+        elif rule.name == "FIFO":
+            how, values = ARRIVAL, np.zeros(1)
+        else:
+            how, values = STATIC, np.array(figures.keys(rule.name), np.float64)
+        now = self.model.problem.now
+        dispatch(self.flat.shop, self.block, self._work, self._room, values, self._order, now, how, scale, setup_scale)
+        return self.block
 
 
 def current(model: Model, figures: Figures, *, rush: bool = False) -> Schedule:
@@ -324,28 +173,31 @@ def held(model: Model, figures: Figures, *, rush: bool = False) -> Schedule:
     return decode(model, by_keys(model, left.turn), left.chosen, not_before)
 
 
+_LOOKS = (2.0, 1.0, 3.0, 0.5, 4.5, 1.5, 0.25, 6.5, 0.1, 10.0)
+_SETUPS = (0.3, 0.1, 0.6, 1.0, 2.0, 0.05)
+
+
 def grid(model: Model) -> list[Rule]:
-    """The rules to try, the most promising first; fewer for large problems."""
-    size = len(model)
+    """The rules to try, the most promising first: ATCS on a grid of 60 points where there are setups."""
     if not model.dated:
         return [Rule(name) for name in ("MWKR", "FIFO", "SPT")]
     with_setups = any(rows for rows in model.problem.setups.values()) or any(
         choice.setup for choices in model.choices for choice in choices
     )
-    looks = (1.0, 0.3, 3.0, 6.0) if size <= 600 else (1.0, 3.0) if size <= 2500 else (1.5,)
-    setups = ((0.3, 0.1, 1.0) if size <= 600 else (0.3, 0.1) if size <= 2500 else (0.3,)) if with_setups else ()
-    atc, atcs = [Rule("ATC", k1) for k1 in looks], [Rule("ATCS", k1, k2) for k1 in looks for k2 in setups]
-    # Of many operations the first plan counts, and ATC is twice as fast.
-    rules = [*atcs, *atc] if size <= 2500 else [*atc, *atcs]
-    static = ("EDD", "SLACK", "SPT", "FIFO") if size <= 2500 else ("EDD", "FIFO")
-    return [*rules, *(Rule(name) for name in static)]
+    atcs = [Rule("ATCS", k1, k2) for k2 in _SETUPS for k1 in _LOOKS] if with_setups else []
+    atc = [Rule("ATC", k1) for k1 in _LOOKS]
+    static = [Rule(name) for name in ("EDD", "SLACK", "SPT", "FIFO")]
+    found = [*atcs[:1], *atc[:1], *static, *atcs[1:], *atc[1:]]
+    # The interpreter takes a minute for what compiled code does in one second.
+    return found if COMPILES else found[: max(2, 20_000 // max(len(model), 1))]
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """The best schedule of the rules, its rule, and the best score of each rule by name."""
+    """The best schedule of the rules as a block, its rule, and the best score of each rule by name."""
 
-    schedule: Schedule
+    flat: Flat
+    block: Ints
     score: Score
     rule: str
     scores: Mapping[str, Score]
@@ -362,30 +214,32 @@ def try_rules(
 
     quick: only the plan that stands, or the first rule without one.
     """
-    figures = Figures(model)
+    figures, flat = Figures(model), flat_of(model)
     scores: dict[str, Score] = {}
-    found: list[Tried] = []
+    found: Tried | None = None
     for name, run in _runs(model, figures):
-        if found and ((quick and name != CURRENT) or (should_stop is not None and should_stop())):
+        if found is not None and ((quick and name != CURRENT) or (should_stop is not None and should_stop())):
             break
-        schedule = run()
-        score = score_of(schedule)
+        block = run()
+        score = score_from(block)
         if name not in scores or score.key() < scores[name].key():
             scores[name] = score
-        if not found or score.key() < found[-1].score.key():
-            found.append(Tried(schedule, score, name, scores))
+        if found is None or score.key() < found.score.key():
+            found = Tried(flat, block.copy(), score, name, scores)
             if on_better is not None:
-                on_better(found[-1])
-    return found[-1]
+                on_better(found)
+    assert found is not None  # noqa: S101 - there is always a rule
+    return found
 
 
-def _runs(model: Model, figures: Figures) -> Iterator[tuple[str, Callable[[], Schedule]]]:
+def _runs(model: Model, figures: Figures) -> Iterator[tuple[str, Callable[[], Ints]]]:
     if model.problem.current:
-        yield CURRENT, partial(current, model, figures)
+        yield CURRENT, lambda: current(model, figures).block
         if any(each.id not in model.problem.current for each in model.operations):
             # Something comes in between: nobody else is to move without need. Where something went, all close up.
-            yield CURRENT, partial(held, model, figures)
+            yield CURRENT, lambda: held(model, figures).block
             for repair in (current, held):
-                yield CURRENT, partial(repair, model, figures, rush=True)
+                yield CURRENT, lambda repair=repair: repair(model, figures, rush=True).block  # type: ignore[misc]
+    dispatcher = Dispatcher(model, figures)
     for rule in grid(model):
-        yield rule.name, Dispatch(model, figures, rule).run
+        yield rule.name, partial(dispatcher.run, rule)

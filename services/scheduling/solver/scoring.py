@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from services.scheduling.solver.decoder import Schedule
+from services.scheduling.solver.decoder import Schedule, score_from
 from services.scheduling.solver.problem import Fixing, Plan, Planned, Score
 
 
@@ -19,31 +19,8 @@ def order_ends(schedule: Schedule) -> list[int | None]:
 
 
 def score_of(schedule: Schedule) -> Score:
-    """Score of a complete schedule. moved and changeover count what is free or pinned."""
-    model = schedule.model
-    missed = tardiness = flow = last = 0
-    for order, end in zip(model.orders, order_ends(schedule), strict=True):
-        if end is None:
-            continue
-        flow, last = flow + end, max(last, end)
-        if order.due is not None and end > order.due:
-            tardiness += order.weight * (end - order.due)
-            missed += order.hard
-    return Score(missed, tardiness, _moved(schedule), sum(schedule.setup), flow, 0 if model.dated else last)
-
-
-def _moved(schedule: Schedule) -> int:
-    model, moved = schedule.model, 0
-    current, change = model.problem.current, model.problem.machine_change_s
-    if not current:
-        return 0
-    for at, operation in enumerate(model.operations):
-        if model.fixed[at] or (stood := current.get(operation.id)) is None:
-            continue
-        machine = schedule.machine[at]
-        moved += abs(schedule.start[at] - stood.start)
-        moved += change * (stood.machine != (model.machines[machine].id if machine >= 0 else ""))
-    return moved
+    """Score of a schedule. moved and changeover count what is free or pinned."""
+    return score_from(schedule.block)
 
 
 def lines(schedule: Schedule) -> list[list[int]]:
@@ -82,7 +59,7 @@ def plan_of(
     """The plan with causes, ranks and slack."""
     model, near = schedule.model, Neighbours(schedule)
     slack = slacks(schedule, near.next)
-    planned = []
+    planned, units = [], schedule.units()
     for at, operation in enumerate(model.operations):
         cause, reference = _cause(schedule, at, near.previous[at])
         machine = schedule.machine[at]
@@ -91,6 +68,7 @@ def plan_of(
                 operation.id, model.machines[machine].id if machine >= 0 else operation.machine * model.fixed[at],
                 schedule.setup_start[at], schedule.start[at], schedule.end[at], cause,
                 model.operations[reference].id if reference >= 0 else "", near.rank[at], slack[at],
+                operation.resources if model.fixed[at] else units[at],
             )
         )  # fmt: skip
     return Plan(tuple(planned), score_of(schedule), solver, status, bound, dict(rules or {}), _beyond_horizon(schedule))

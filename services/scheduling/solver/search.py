@@ -1,4 +1,4 @@
-"""CP-SAT around a plan: the whole problem if it is small, else one window after the other.
+"""Making a plan better: annealing, and CP-SAT with the whole problem if it is small.
 
 The best plan is held here, outside CP-SAT. A solution is decoded and replaces it only if its score is better.
 """
@@ -6,46 +6,68 @@ The best plan is held here, outside CP-SAT. A solution is decoded and replaces i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from random import Random
 from time import monotonic
 
 from ortools.sat.python import cp_model
 
+from services.scheduling.solver import annealing
 from services.scheduling.solver.cpsat import Expression, Found, Part
-from services.scheduling.solver.decoder import Schedule, decode
+from services.scheduling.solver.decoder import Schedule, decode, score_from
+from services.scheduling.solver.flat import Flat
+from services.scheduling.solver.kernel.layout import Ints
 from services.scheduling.solver.model import Model
-from services.scheduling.solver.objective import Objective, objective_of
+from services.scheduling.solver.objective import objective_of
 from services.scheduling.solver.problem import Score
-from services.scheduling.solver.scoring import score_of
-from services.scheduling.solver.windows import Chooser, Window
 
 WHOLE = 60
 """Up to so many free operations the whole problem is one model."""
 _MARGIN = 0.05
-_WINDOW_S, _WINDOW_WORK = 1.5, 0.15
-_PATIENCE = 40
-_FIRST = 1000
 _LOOK_EVERY = 0.05
+_MOVES_PER_WORK = 50_000
+_FOREVER = 1e6
 
 
 class Incumbent:
     """The best schedule so far. bound: of tardiness (of makespan without dates), None without one.
 
-    proven: nothing is better in missed deadlines and tardiness (in makespan without dates).
+    proven: nothing is better in missed deadlines and tardiness (in makespan without dates). solver: who made it. phase
+    and moves: what the search does now, and how many moves it has tried.
     """
 
-    def __init__(self, schedule: Schedule, score: Score, on_better: Callable[[], None]) -> None:
-        self.schedule, self.score, self._on_better = schedule, score, on_better
-        self.bound = makespan_bound(schedule) if not schedule.model.dated else None
-        self.proven = self.improved = False
+    def __init__(
+        self, flat: Flat, block: Ints, rule: str, rules: Mapping[str, Score], on_change: Callable[[Incumbent], None]
+    ) -> None:
+        self.flat, self.model, self.block, self.score = flat, flat.model, block, score_from(block)
+        self.solver, self.rules, self._on_change = f"rule:{rule}", dict(rules), on_change
+        self.phase, self.moves = "rules", 0
+        self.bound = makespan_bound(self.schedule) if not self.model.dated else None
+        self.proven = False
         self._look()
+
+    @property
+    def schedule(self) -> Schedule:
+        """The block as a schedule."""
+        return Schedule(self.flat, self.block)
+
+    def look(self) -> None:
+        """Let whoever watches know."""
+        self._on_change(self)
+
+    def take(self, block: Ints, solver: str) -> bool:
+        """Keep a schedule if it is better."""
+        score = score_from(block)
+        if score.key() >= self.score.key():
+            return False
+        self.block, self.score, self.solver = block, score, solver
+        self._look()
+        return True
 
     @property
     def first(self) -> int:
         """What the bound is compared with."""
-        return self.score.tardiness if self.schedule.model.dated else self.score.makespan
+        return self.score.tardiness if self.model.dated else self.score.makespan
 
     def _look(self) -> None:
         if not self.score.missed and self.first <= (self.bound or 0):
@@ -59,28 +81,27 @@ class Incumbent:
 
     def offer(self, found: Found) -> bool:
         """Decode a solution and keep it if it is better."""
-        model = self.schedule.model
-        schedule = decode(model, found.sequence(model), found.chosen)
-        score = score_of(schedule)
-        if score.key() >= self.score.key():
-            return False
-        self.schedule, self.score, self.improved = schedule, score, True
-        self._look()
-        self._on_better()
-        return True
+        schedule = decode(self.model, found.sequence(self.model), found.chosen)
+        taken = self.take(schedule.block, "cp-sat")
+        self.look()
+        return taken
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When to stop: a moment of the monotonic clock, or when told."""
+    """When to stop: a moment of the monotonic clock, or when told; moves: after so many of each chain instead."""
 
     until: float
     should_stop: Callable[[], bool]
     seed: int
+    workers: int = 2
+    moves: int = 0
 
     def left(self) -> float:
-        """Seconds that are left; 0 when told to stop."""
-        return 0.0 if self.should_stop() else max(self.until - monotonic(), 0.0)
+        """Seconds that are left; 0 when told to stop. Any number where moves are counted."""
+        if self.should_stop():
+            return 0.0
+        return _FOREVER if self.moves else max(self.until - monotonic(), 0.0)
 
 
 class _Listener(cp_model.CpSolverSolutionCallback):
@@ -109,19 +130,17 @@ def minimise(
     seconds: float,
     heard: Callable[[Found], object] | None = None,
 ) -> Answer:
-    """Run CP-SAT for at most so many seconds; every solution is told. A part with tails is a window: no fuss."""
+    """Run CP-SAT for at most so many seconds; every solution is told."""
     part.cp.minimize(objective)
     solver = cp_model.CpSolver()
     solver.parameters.max_time_in_seconds = max(min(seconds, limits.left()) - _MARGIN, 0.02)
     solver.parameters.random_seed = limits.seed
-    solver.parameters.num_workers = 2
-    if part.tails is not None:
-        # What prepares for a long search takes longer here than the search: measured, a third of the time is left.
-        solver.parameters.num_workers = 1
-        solver.parameters.linearization_level = 0
-        solver.parameters.cp_model_probing_level = 0
-        solver.parameters.symmetry_level = 0
-        solver.parameters.max_deterministic_time = _WINDOW_WORK
+    solver.parameters.num_workers = limits.workers
+    if limits.moves:
+        # The same answer under any load: work is counted, not time.
+        solver.parameters.max_time_in_seconds = 1e9
+        solver.parameters.interleave_search = True
+        solver.parameters.max_deterministic_time = limits.moves / _MOVES_PER_WORK
     ended = threading.Event()
     watcher = threading.Thread(target=_watch, args=(solver, limits, ended), daemon=True)
     watcher.start()
@@ -184,12 +203,50 @@ def free_operations(model: Model) -> list[int]:
 
 def improve(incumbent: Incumbent, limits: Limits) -> None:
     """Make the incumbent better as long as the limits let it."""
-    model = incumbent.schedule.model
+    model = incumbent.model
     free = free_operations(model)
     if not free or (incumbent.proven and not model.dated):
         return
-    if len(free) > WHOLE or not solve_whole(incumbent, limits):
-        solve_windows(incumbent, limits)
+    if len(free) > WHOLE or not exact(model):
+        search(incumbent, limits, 1.0)
+        return
+    search(incumbent, limits, 0.1)
+    incumbent.phase = "proof"
+    if not solve_whole(incumbent, limits):
+        search(incumbent, limits, 1.0)
+
+
+def exact(model: Model) -> bool:
+    """Whether CP-SAT knows everything that the problem has; else it would prove what does not hold."""
+    problem = model.problem
+    return not (
+        problem.tariff
+        or any(each.batch_capacity for each in problem.machines)
+        or any(each.needs or each.supplier or each.lot for each in problem.operations)
+    )
+
+
+def search(incumbent: Incumbent, limits: Limits, share: float) -> None:
+    """Annealing for this share of the time that is left."""
+    if incumbent.proven and not incumbent.model.dated:
+        return
+    left = limits.left()
+    if not limits.moves and left <= 0:
+        return
+    budget = annealing.Budget(left * share - _MARGIN, limits.should_stop, round(limits.moves * share))
+    made = annealing.begin(incumbent.flat, incumbent.block, budget, seed=limits.seed, workers=limits.workers)
+    incumbent.phase, before = "search", incumbent.moves
+
+    def look() -> None:
+        incumbent.moves = before + made.moves
+        if not limits.moves:
+            incumbent.take(made.best, "annealing")
+        incumbent.look()
+
+    best = annealing.run(made, look)
+    incumbent.take(best, "annealing")
+    incumbent.moves = before + made.moves
+    incumbent.look()
 
 
 def solve_whole(incumbent: Incumbent, limits: Limits) -> bool:
@@ -197,7 +254,7 @@ def solve_whole(incumbent: Incumbent, limits: Limits) -> bool:
 
     False if the proof did not succeed in half of the time.
     """
-    part = Part(incumbent.schedule, free_operations(incumbent.schedule.model))
+    part = Part(incumbent.schedule, free_operations(incumbent.model))
     objective = objective_of(part)
     if not incumbent.proven:
         part.hint(incumbent.schedule)
@@ -216,35 +273,3 @@ def solve_whole(incumbent: Incumbent, limits: Limits) -> bool:
             break
         part.cp.add(lesser <= answer.value)
     return True
-
-
-def solve_windows(incumbent: Incumbent, limits: Limits) -> None:
-    """One window after the other until the time is over, or nothing seems to be left to gain."""
-    rng, idle = Random(limits.seed), 0
-    schedule = incumbent.schedule
-    chooser = Chooser(schedule, rng)
-    patience = _PATIENCE + len(schedule.model) // 10
-    while limits.left() > 4 * _MARGIN and not (incumbent.proven and idle > patience):
-        if incumbent.schedule is not schedule:
-            schedule = incumbent.schedule
-            chooser = Chooser(schedule, rng)
-        idle = 0 if _solve_window(incumbent, chooser.draw(), limits) else idle + 1
-        if not schedule.model.dated and incumbent.proven:
-            return
-
-
-def _solve_window(incumbent: Incumbent, window: Window, limits: Limits) -> bool:
-    part = Part(incumbent.schedule, window.free, window.tails)
-    objective = objective_of(part)
-    part.hint(incumbent.schedule)
-    answer = minimise(part, _mixed(objective), limits, _WINDOW_S)
-    # Only the last solution is decoded, and a plan made of it: for thousands of operations both take a while.
-    return answer.found is not None and incumbent.offer(answer.found)
-
-
-def _mixed(objective: Objective) -> Expression:
-    """First part and lesser ones in one sum. Not strict, as whatever comes out is judged by its score anyway."""
-    mixed = objective.first * _FIRST
-    for number, lesser in enumerate(reversed(objective.lesser)):
-        mixed = mixed + lesser * 4**number
-    return mixed

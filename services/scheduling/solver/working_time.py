@@ -11,15 +11,15 @@ FOREVER = 1 << 60
 class WorkingTime:
     """A machine's windows up to the horizon and around the clock after it, numbered by the seconds worked in them.
 
-    before[i] is how many seconds are worked before window i. longest: the longest window of the calendar proper,
-    touching ones joined; no uninterruptible run longer than that can be asked to fit.
+    before[i] is how many seconds are worked before window i. longest: the longest window before the horizon, touching
+    ones joined; no uninterruptible run longer than that can be asked to fit.
     """
 
     __slots__ = ("before", "begins", "ends", "longest")
 
     def __init__(self, windows: Sequence[tuple[int, int]], horizon: int) -> None:
         joined = _joined(windows)
-        self.longest = max((end - begin for begin, end in joined), default=0)
+        self.longest = max((min(end, horizon) - begin for begin, end in joined if begin < horizon), default=0)
         clipped = _joined([*((begin, min(end, horizon)) for begin, end in joined), (horizon, FOREVER)])
         self.begins = [begin for begin, _ in clipped]
         self.ends = [end for _, end in clipped]

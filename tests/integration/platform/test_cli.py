@@ -49,7 +49,8 @@ def home() -> Iterator[Path]:
 
 
 COMMANDS = (
-    "run", "serve", "migrate", "import", "export", "template", "simulate", "solve", "doctor", "backup", "restore",
+    "run", "serve", "migrate", "import", "export", "template", "simulate", "solve", "check", "generate-shop",
+    "doctor", "backup", "restore",
 )  # fmt: skip
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
 from services.scheduling.solver.problem import (
     ANY,
     Alternative,
+    During,
     Fixing,
     Machine,
+    Need,
     Operation,
     Order,
     Planned,
     Predecessor,
+    Price,
     Problem,
+    Resource,
     SetupRow,
+    Supplier,
 )
 
 ORIGIN = datetime(2026, 3, 2, tzinfo=UTC)
@@ -48,6 +54,61 @@ def random_problem(rng: Random, *, orders: int = 6, machines: int = 4, dated: bo
         setups={"S": [_row(rng) for _ in range(rng.randint(0, 6))], "T": [SetupRow(ANY, "A", 35)]},
         current=_current(rng, operations, shop) if rng.random() < 0.3 else {},
     )
+
+
+def rich_problem(rng: Random, *, orders: int = 6, machines: int = 4, dated: bool = True) -> Problem:
+    """A random problem with people, tools, batches, suppliers, lots, prices and costs too."""
+    plain = random_problem(rng, orders=orders, machines=machines, dated=dated)
+    resources = [
+        Resource(f"R{at}", rng.randint(1, 3), _windows(rng, plain.horizon), rng.choice((0, 0, plain.now + 200)))
+        for at in range(rng.randint(1, 4))
+    ]
+    suppliers = [
+        Supplier("S0", rng.randint(0, 2), sorted(rng.sample(range(6_000), 5)) if rng.random() < 0.7 else None),
+        Supplier("S1", 1),
+    ]
+    shop = [
+        replace(each, batch_capacity=rng.choice((0, 0, 3)), power_w=rng.choice((0, 5_000))) for each in plain.machines
+    ]
+    prices = [Price(at * 700, rng.randint(20, 120)) for at in range(4)] if rng.random() < 0.7 else []
+    setups = {
+        name: [replace(row, cost=rng.randint(0, 90)) for row in rows] for name, rows in plain.setups.items()
+    }  # fmt: skip
+    operations = [_rich(rng, each, resources) for each in plain.operations]
+    return replace(
+        plain, machines=shop, operations=operations, resources=resources, suppliers=suppliers, tariff=prices,
+        setups=setups,
+    )  # fmt: skip
+
+
+def _rich(rng: Random, operation: Operation, resources: list[Resource]) -> Operation:
+    if not operation.alternatives:
+        return replace(operation, supplier=rng.choice(("", "S0", "S1")))
+    lot = "L" if rng.random() < 0.1 else ""
+    operation = replace(operation, size=rng.randint(1, 3), lot=lot, family="A" if lot else operation.family)
+    if operation.fixing in (Fixing.FROZEN, Fixing.RUNNING):
+        return replace(operation, resources=[rng.choice(resources).id] if rng.random() < 0.5 else [])
+    needs = []
+    for _ in range(rng.choice((0, 0, 1, 1, 2))):
+        names = rng.sample([each.id for each in resources], rng.randint(1, min(2, len(resources))))
+        needs.append(Need(names, 1, rng.choice(list(During))))
+    room = sum(each.capacity for each in resources)
+    if len(needs) == 2 and set(needs[0].resources) & set(needs[1].resources) and room < 4:
+        needs.pop()
+    if any(sum(each.capacity for each in resources if each.id in need.resources) < len(needs) for need in needs):
+        needs = needs[:1]
+    return replace(operation, needs=needs)
+
+
+def _windows(rng: Random, horizon: int) -> list[tuple[int, int]] | None:
+    if rng.random() < 0.4:
+        return None
+    windows, moment = [], rng.randint(-100, 400)
+    while moment < horizon and len(windows) < 12:
+        end = moment + rng.randint(20, 900)
+        windows.append((moment, end))
+        moment = end + rng.choice((0, rng.randint(1, 700)))
+    return windows
 
 
 def _machine(rng: Random, at: int, now: int, horizon: int) -> Machine:

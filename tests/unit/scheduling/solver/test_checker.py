@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from random import Random
 
 import pytest
@@ -22,6 +22,7 @@ from services.scheduling.solver.problem import (
     Planned,
     Predecessor,
     Problem,
+    Score,
     SetupRow,
 )
 from tests.unit.scheduling.solver.shops import problem_of, random_problem
@@ -53,12 +54,21 @@ def kinds(*changed: Planned) -> set[str]:
 
 
 def kinds_of(planned: list[Planned], problem: Problem = SHOP) -> set[str]:
+    """Kinds of what is wrong; that the score is another, which follows from the rest, left out."""
     score = rules_plan(problem).score
-    return {each.kind for each in check(problem, Plan(planned, score, "hand", "Feasible"))}
+    return {each.kind for each in check(problem, Plan(planned, score, "hand", "Feasible"))} - {"score"}
 
 
 def shifted(planned: Planned, by: int) -> Planned:
     return replace(planned, setup_start=planned.setup_start + by, start=planned.start + by, end=planned.end + by)
+
+
+def test_every_part_of_the_score_is_counted_again() -> None:
+    made = rules_plan(SHOP)
+    for part in fields(Score):
+        wrong = replace(made.score, **{part.name: getattr(made.score, part.name) + 1})
+        found = check(SHOP, replace(made, score=wrong))
+        assert [(each.kind, each.other) for each in found] == [("score", part.name)]
 
 
 def test_the_right_plan_is_right() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from services.scheduling.solver.checker import check
 from services.scheduling.solver.decoder import Schedule
 from services.scheduling.solver.engine import rules_plan
+from services.scheduling.solver.flat import flat_of
 from services.scheduling.solver.model import Model
 from services.scheduling.solver.problem import (
     ANY,
@@ -26,7 +27,7 @@ from services.scheduling.solver.problem import (
     Problem,
     SetupRow,
 )
-from services.scheduling.solver.rules import Dispatch, Figures, current, grid
+from services.scheduling.solver.rules import Dispatcher, Figures, current, grid
 from services.scheduling.solver.scoring import plan_of
 from tests.unit.scheduling.solver.shops import problem_of, random_problem
 
@@ -208,7 +209,8 @@ def test_every_rule_makes_a_plan_that_the_checker_accepts(seed: int, orders: int
     problem = random_problem(Random(seed), orders=orders, machines=machines, dated=dated)
     model = Model(problem)
     figures = Figures(model)
-    schedules: list[tuple[str, Schedule]] = [(str(rule), Dispatch(model, figures, rule).run()) for rule in grid(model)]
+    dispatcher, flat = Dispatcher(model, figures), flat_of(model)
+    schedules = [(str(rule), Schedule(flat, dispatcher.run(rule).copy())) for rule in grid(model)]
     for name, schedule in [*schedules, ("current", current(model, figures))]:
         made = plan_of(schedule, name)
         assert check(problem, made) == []

@@ -9,17 +9,18 @@ from random import Random
 
 from services.scheduling.offline import instance_problem
 from services.scheduling.solver.checker import check
+from services.scheduling.solver.decoder import Schedule, score_from
 from services.scheduling.solver.engine import rules_plan
+from services.scheduling.solver.flat import flat_of
 from services.scheduling.solver.model import Model
 from services.scheduling.solver.problem import Alternative, Machine, Operation, Order, Planned, SetupRow
-from services.scheduling.solver.rules import Dispatch, Figures, Rule
-from services.scheduling.solver.scoring import score_of
+from services.scheduling.solver.rules import Dispatcher, Figures, Rule
 from tests.unit.scheduling.solver.shops import problem_of, random_problem
 
 
 def sequence(rule: Rule, operations: list[Operation], orders: list[Order], **more: object) -> list[str]:
     model = Model(problem_of([Machine("M", setup_class="S", initial_family="A")], operations, orders, **more))
-    schedule = Dispatch(model, Figures(model), rule).run()
+    schedule = Schedule(flat_of(model), Dispatcher(model, Figures(model)).run(rule))
     return [model.operations[at].id for at in sorted(range(len(model)), key=schedule.start.__getitem__)]
 
 
@@ -120,7 +121,7 @@ def test_parts_of_the_score() -> None:
     assert (score.missed, score.tardiness) == (1, 16 * 30 + 2 * 20)
     assert (score.moved, score.changeover, score.flow, score.makespan) == (3_607, 20, 170, 0)
     free = Model(replace(shop, orders=[Order("A"), Order("B")]))
-    assert score_of(Dispatch(free, Figures(free), Rule("FIFO")).run()).makespan == 120
+    assert score_from(Dispatcher(free, Figures(free)).run(Rule("FIFO"))).makespan == 120
 
 
 def test_a_real_factory_has_a_valid_plan_within_seconds(shared_data: Path) -> None:
