@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PORT ?= 8080
 
-.PHONY: help setup run run-cluster test check ci-extra build bench faults faults-full proto lock clean
+.PHONY: help setup run run-cluster test check ci-extra build bench bench-scheduling faults faults-full proto lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ build: setup ## make a wheel that holds everything, in dist/
 
 bench: setup ## measure and print
 	@$(BIN)/python -m tests.bench
+
+bench-scheduling: setup ## the scheduler against public instances, CP-SAT and rules; takes an hour
+	@$(BIN)/python -m tests.bench.scheduling
 
 faults: setup ## kill -9 of `make run` under load, many times, and count
 	@$(BIN)/python -m tests.faults

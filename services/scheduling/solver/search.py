@@ -12,7 +12,7 @@ from time import monotonic
 
 from ortools.sat.python import cp_model
 
-from services.scheduling.solver import annealing
+from services.scheduling.solver import annealing, makespan
 from services.scheduling.solver.cpsat import Expression, Found, Part
 from services.scheduling.solver.decoder import Schedule, decode, score_from
 from services.scheduling.solver.flat import Flat
@@ -21,6 +21,8 @@ from services.scheduling.solver.model import Model
 from services.scheduling.solver.objective import objective_of
 from services.scheduling.solver.problem import Score
 
+PROVABLE = 600
+"""Up to so many operations CP-SAT can find or prove something in a plain job shop."""
 WHOLE = 60
 """Up to so many free operations the whole problem is one model."""
 _MARGIN = 0.05
@@ -207,6 +209,9 @@ def improve(incumbent: Incumbent, limits: Limits) -> None:
     free = free_operations(model)
     if not free or (incumbent.proven and not model.dated):
         return
+    if makespan.is_plain(model):
+        shorten(incumbent, limits)
+        return
     if len(free) > WHOLE or not exact(model):
         search(incumbent, limits, 1.0)
         return
@@ -214,6 +219,40 @@ def improve(incumbent: Incumbent, limits: Limits) -> None:
     incumbent.phase = "proof"
     if not solve_whole(incumbent, limits):
         search(incumbent, limits, 1.0)
+
+
+def shorten(incumbent: Incumbent, limits: Limits) -> None:
+    """A plain job shop: tabu search, and CP-SAT from its answer where that can still prove something."""
+    if len(incumbent.model) > PROVABLE:
+        _tabu(incumbent, limits, 1.0)
+        return
+    small = len(incumbent.model) <= WHOLE
+    _tabu(incumbent, limits, 0.1 if small else 0.35)
+    if not incumbent.proven:
+        incumbent.phase = "proof"
+        solve_whole(incumbent, limits, 0.9 if small else 0.7)
+    _tabu(incumbent, limits, 1.0)
+
+
+def _tabu(incumbent: Incumbent, limits: Limits, share: float) -> None:
+    left = limits.left() * share - _MARGIN
+    if incumbent.proven or left <= 0:
+        return
+    incumbent.phase, before = "search", incumbent.moves
+
+    def look(better: Ints | None, steps: int) -> None:
+        incumbent.moves = before + steps
+        if better is not None:
+            incumbent.take(better, "tabu")
+        incumbent.look()
+
+    best = makespan.run(
+        incumbent.flat, incumbent.block, seconds=left, should_stop=limits.should_stop,
+        turns=round(limits.moves * share), seed=limits.seed + before, workers=limits.workers,
+        goal=incumbent.bound or 0, look=look,
+    )  # fmt: skip
+    incumbent.take(best, "tabu")
+    incumbent.look()
 
 
 def exact(model: Model) -> bool:
@@ -249,16 +288,16 @@ def search(incumbent: Incumbent, limits: Limits, share: float) -> None:
     incumbent.look()
 
 
-def solve_whole(incumbent: Incumbent, limits: Limits) -> bool:
+def solve_whole(incumbent: Incumbent, limits: Limits, share: float = 0.5) -> bool:
     """One model of everything: what is first in the score, and once that is proven the lesser parts in their order.
 
-    False if the proof did not succeed in half of the time.
+    False if the proof did not succeed in this share of the time that is left.
     """
     part = Part(incumbent.schedule, free_operations(incumbent.model))
     objective = objective_of(part)
     if not incumbent.proven:
         part.hint(incumbent.schedule)
-        answer = minimise(part, objective.first, limits, limits.left() * 0.5, incumbent.offer)
+        answer = minimise(part, objective.first, limits, limits.left() * share, incumbent.offer)
         incumbent.prove(answer.bound, objective.per_missed)
     if not incumbent.proven:
         return False

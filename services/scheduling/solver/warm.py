@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from time import monotonic
 
 from services.scheduling.solver.kernel import COMPILED
-
 
 _done: list[bool] = []
 
@@ -15,11 +15,18 @@ def warm() -> float:
     """Have everything compiled or loaded from the cache, by using it on a shop of a few operations. Seconds taken."""
     from services.scheduling.solver.engine import solve
     from services.scheduling.solver.generate import generate_shop
+    from services.scheduling.solver.problem import Alternative, Machine, Operation, Order, Predecessor, Problem
 
     began = monotonic()
     if _done:
         return 0.0
     solve(generate_shop(80, 1, full=True), seconds=60, moves=10, workers=1)
+    machines = [Machine("M"), Machine("N")]
+    route = (Alternative("M", 3), Alternative("N", 2))
+    jobs = [Operation(f"{job}.{at}", f"{job}", route, (Predecessor(f"{job}.{at - 1}"),) if at else ())
+            for job in range(3) for at in range(2)]  # fmt: skip
+    shop = Problem(datetime(2026, 1, 1, tzinfo=UTC), 0, 100, machines, [Order(f"{job}") for job in range(3)], jobs)
+    solve(shop, seconds=60, moves=10, workers=1)
     _done.append(True)
     return monotonic() - began
 

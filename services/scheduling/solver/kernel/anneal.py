@@ -18,8 +18,10 @@ from services.scheduling.solver.kernel.layout import (
     LN_LAG,
     LN_OP,
     MACHINE,
+    MAKESPAN,
     N_FREE,
     N_NEEDS,
+    N_ORDERS,
     NEXT,
     OP_CHOICES,
     OP_FAMILY,
@@ -63,7 +65,11 @@ def _pick(s: Ints, p: Ints, w: Ints, free: Ints) -> int:
     if draw(w, 8) < _ANYWHERE:
         return found
     late = -1
-    for _ in range(6):
+    if p[MAKESPAN] > 0:
+        for order in range(s[N_ORDERS]):
+            if p[p[P_ORDER_END] + order] == p[MAKESPAN]:
+                late = order
+    for _ in range(0 if late >= 0 else 6):
         order = s[op_row(found) + OP_ORDER]
         if p[p[P_ORDER_END] + order] > s[order_row(s, order) + OR_DUE]:
             late = order

@@ -1,0 +1,436 @@
+"""Tabu search on the critical path, for problems whose only goal is the makespan (job shop, flexible job shop).
+
+Heads and tails are exact in every step; moves are judged by estimates. On one machine: an operation of a critical block
+to its end or begin, and its ends into it (N7; Zhang et al. 2007, Computers & Operations Research 34:3229), estimated
+by Balas and Vazacopoulos (1998, Management Science 44:262). To another machine: any place where it cannot close a
+circle (Mastrolilli and Gambardella 2000, Journal of Scheduling 3:3).
+"""
+
+from __future__ import annotations
+
+from services.scheduling.solver.kernel.jit import compiled, entry
+from services.scheduling.solver.kernel.layout import FOREVER, Ints
+
+(
+    T_OPS, T_MACHINES, T_RNG, T_TURN, T_NOW, T_BEST, T_LOCAL, T_SINCE, T_ROWS, T_CHOICES, T_HEAD, T_TAIL, T_QUEUE,
+    T_PATH, T_KEPT, T_ARCS, T_PLACES, T_TARGET, T_CANDIDATES, T_LOCAL_KEPT,
+) = range(20)  # fmt: skip
+"""A search as one block: counts and states, then where its tables begin.
+
+T_TURN: steps made; T_NOW, T_LOCAL, T_BEST: makespan now, best since the last shaking, best of all; T_SINCE: steps since
+it got better; T_TARGET: how much longer than others a move is forbidden. Rows of operations: predecessor and successor
+in the route, choices, machine and run, predecessor and successor on it, head, tail, rank in a topological order.
+T_CHOICES: machine, run. T_KEPT, T_LOCAL_KEPT: machine, run and predecessor on it of each operation at its best.
+T_ARCS: until when one may not come before another; T_PLACES: until when one may not come on a machine.
+"""
+TABU_HEAD = 24
+ROW = 12
+J_PRED, J_SUCC, J_FIRST, J_LAST, ON, RUN, M_PRED, M_SUCC, HEAD, TAIL, WAIT, RANK = range(12)
+ARCS = 1 << 18
+"""Size of the table of forbidden arcs; what collides is forbidden a little longer."""
+
+
+@compiled
+def _draw(g: Ints, below: int) -> int:
+    x = g[T_RNG]
+    x ^= (x << 13) & 0x7FFFFFFFFFFFFFFF
+    x ^= x >> 7
+    x ^= (x << 17) & 0x7FFFFFFFFFFFFFFF
+    g[T_RNG] = x
+    return (x >> 8) % below
+
+
+@compiled
+def _row(operation: int) -> int:
+    return TABU_HEAD + operation * ROW
+
+
+@compiled
+def _arc(g: Ints, before: int, after: int) -> int:
+    return g[T_ARCS] + ((before * 2654435761 + after * 40503) & (ARCS - 1))
+
+
+@compiled
+def _free_at(g: Ints, operation: int) -> int:
+    """End of an operation; 0 without one."""
+    return g[_row(operation) + HEAD] + g[_row(operation) + RUN] if operation >= 0 else 0
+
+
+@compiled
+def _rest_of(g: Ints, operation: int) -> int:
+    """From the begin of an operation to the end of everything; 0 without one."""
+    return g[_row(operation) + TAIL] + g[_row(operation) + RUN] if operation >= 0 else 0
+
+
+@compiled
+def lay_out(g: Ints) -> bool:
+    """Heads, tails and makespan anew; False if the machines' orders close a circle."""
+    n, queue, size = g[T_OPS], g[T_QUEUE], 0
+    for at in range(n):
+        x = _row(at)
+        waits = (g[x + J_PRED] >= 0) + (g[x + M_PRED] >= 0)
+        g[x + WAIT] = waits
+        if waits == 0:
+            g[queue + size] = at
+            size += 1
+    done, makespan = 0, 0
+    while done < size:
+        at = g[queue + done]
+        x = _row(at)
+        g[x + RANK] = done
+        done += 1
+        g[x + HEAD] = max(_free_at(g, g[x + J_PRED]), _free_at(g, g[x + M_PRED]))
+        makespan = max(makespan, g[x + HEAD] + g[x + RUN])
+        for follower in (g[x + J_SUCC], g[x + M_SUCC]):
+            if follower >= 0:
+                y = _row(follower)
+                g[y + WAIT] -= 1
+                if g[y + WAIT] == 0:
+                    g[queue + size] = follower
+                    size += 1
+    if size < n:
+        return False
+    for place in range(n - 1, -1, -1):
+        x = _row(g[queue + place])
+        g[x + TAIL] = max(_rest_of(g, g[x + J_SUCC]), _rest_of(g, g[x + M_SUCC]))
+    g[T_NOW] = makespan
+    return True
+
+
+@compiled
+def _take_out(g: Ints, operation: int) -> None:
+    x = _row(operation)
+    before, behind, machine = g[x + M_PRED], g[x + M_SUCC], g[x + ON]
+    if before >= 0:
+        g[_row(before) + M_SUCC] = behind
+    else:
+        g[g[T_HEAD] + machine] = behind
+    if behind >= 0:
+        g[_row(behind) + M_PRED] = before
+    else:
+        g[g[T_TAIL] + machine] = before
+
+
+@compiled
+def _put_behind(g: Ints, operation: int, machine: int, before: int) -> None:
+    """Put an operation on a machine behind another; -1: first."""
+    x = _row(operation)
+    behind = g[_row(before) + M_SUCC] if before >= 0 else g[g[T_HEAD] + machine]
+    g[x + ON], g[x + M_PRED], g[x + M_SUCC] = machine, before, behind
+    if before >= 0:
+        g[_row(before) + M_SUCC] = operation
+    else:
+        g[g[T_HEAD] + machine] = operation
+    if behind >= 0:
+        g[_row(behind) + M_PRED] = operation
+    else:
+        g[g[T_TAIL] + machine] = operation
+
+
+@compiled
+def _path(g: Ints) -> int:
+    """A critical path, ties by lot, to T_PATH. How many operations it has."""
+    n, found, size = g[T_OPS], -1, 0
+    for at in range(n):
+        x = _row(at)
+        if g[x + HEAD] == 0 and g[x + RUN] + g[x + TAIL] == g[T_NOW]:
+            size += 1
+            if _draw(g, size) == 0:
+                found = at
+    size = 0
+    while found >= 0:
+        g[g[T_PATH] + size] = found
+        size += 1
+        x = _row(found)
+        end, rest = g[x + HEAD] + g[x + RUN], g[x + TAIL]
+        a, b = g[x + M_SUCC], g[x + J_SUCC]
+        by_machine = a >= 0 and g[_row(a) + HEAD] == end and _rest_of(g, a) == rest
+        by_job = b >= 0 and g[_row(b) + HEAD] == end and _rest_of(g, b) == rest
+        found = -1
+        if by_job:
+            found = b
+        if by_machine and (not by_job or _draw(g, 2) == 0):
+            found = a
+    return size
+
+
+@compiled
+def _after(g: Ints, one: int, last: int) -> int:
+    """Estimated makespan if an operation goes right behind a later one of its machine; FOREVER if that may not be."""
+    x = _row(one)
+    if g[x + J_SUCC] >= 0 and _rest_of(g, last) < _rest_of(g, g[x + J_SUCC]) + (g[_row(g[x + J_SUCC]) + RUN] == 0):
+        return FOREVER
+    end, at = _free_at(g, g[x + M_PRED]), g[x + M_SUCC]
+    while True:
+        y = _row(at)
+        begin = max(_free_at(g, g[y + J_PRED]), end)
+        # Kept until the way back.
+        g[y + WAIT] = begin
+        end = begin + g[y + RUN]
+        if at == last:
+            break
+        at = g[y + M_SUCC]
+    begin = max(_free_at(g, g[x + J_PRED]), end)
+    rest = max(_rest_of(g, g[x + J_SUCC]), _rest_of(g, g[_row(last) + M_SUCC])) + g[x + RUN]
+    worst = begin + rest
+    at = last
+    while at != one:
+        y = _row(at)
+        rest = max(_rest_of(g, g[y + J_SUCC]), rest) + g[y + RUN]
+        worst = max(worst, g[y + WAIT] + rest)
+        at = g[y + M_PRED]
+    return worst
+
+
+@compiled
+def _before(g: Ints, one: int, first: int) -> int:
+    """Estimated makespan if an operation goes right before an earlier one of its machine; FOREVER if it may not."""
+    x = _row(one)
+    if g[x + J_PRED] >= 0 and _free_at(g, first) < _free_at(g, g[x + J_PRED]) + (g[_row(g[x + J_PRED]) + RUN] == 0):
+        return FOREVER
+    begin = max(_free_at(g, g[x + J_PRED]), _free_at(g, g[_row(first) + M_PRED]))
+    end, at, mine = begin + g[x + RUN], first, begin
+    while at != one:
+        y = _row(at)
+        begin = max(_free_at(g, g[y + J_PRED]), end)
+        g[y + WAIT] = begin
+        end = begin + g[y + RUN]
+        at = g[y + M_SUCC]
+    rest, at, worst = _rest_of(g, g[x + M_SUCC]), g[x + M_PRED], 0
+    while True:
+        y = _row(at)
+        rest = max(_rest_of(g, g[y + J_SUCC]), rest) + g[y + RUN]
+        worst = max(worst, g[y + WAIT] + rest)
+        if at == first:
+            break
+        at = g[y + M_PRED]
+    return max(worst, mine + max(_rest_of(g, g[x + J_SUCC]), rest) + g[x + RUN])
+
+
+@compiled
+def _forbidden_after(g: Ints, one: int, last: int) -> bool:
+    at = g[_row(one) + M_SUCC]
+    while True:
+        if g[_arc(g, at, one)] > g[T_TURN]:
+            return True
+        if at == last:
+            return False
+        at = g[_row(at) + M_SUCC]
+
+
+@compiled
+def _forbidden_before(g: Ints, one: int, first: int) -> bool:
+    at = g[_row(one) + M_PRED]
+    while True:
+        if g[_arc(g, one, at)] > g[T_TURN]:
+            return True
+        if at == first:
+            return False
+        at = g[_row(at) + M_PRED]
+
+
+@compiled
+def _offer(g: Ints, value: int, forbidden: bool, one: int, choice: int, before: int) -> None:
+    """Keep a move if it is the best so far. T_CANDIDATES: how many as good; value, operation, choice (-1: none), behind
+    whom; then the same for a forbidden one that nothing but chance would take."""
+    c = g[T_CANDIDATES]
+    if forbidden and value >= g[T_BEST]:
+        g[c + 5] += 1
+        if _draw(g, g[c + 5]) == 0:
+            g[c + 6], g[c + 7], g[c + 8] = one, choice, before
+        return
+    if value < g[c + 1]:
+        g[c], g[c + 1] = 0, value
+    elif value > g[c + 1]:
+        return
+    g[c] += 1
+    if _draw(g, g[c]) == 0:
+        g[c + 2], g[c + 3], g[c + 4] = one, choice, before
+
+
+@compiled
+def _look_after(g: Ints, one: int, last: int) -> None:
+    value = _after(g, one, last)
+    if value < FOREVER:
+        _offer(g, value, _forbidden_after(g, one, last), one, -1, last)
+
+
+@compiled
+def _look_before(g: Ints, one: int, first: int) -> None:
+    value = _before(g, one, first)
+    if value < FOREVER:
+        _offer(g, value, _forbidden_before(g, one, first), one, -1, g[_row(first) + M_PRED])
+
+
+@compiled
+def _look_elsewhere(g: Ints, one: int) -> None:
+    """Every place on every other machine that can do an operation."""
+    x = _row(one)
+    ready, rest = _free_at(g, g[x + J_PRED]), _rest_of(g, g[x + J_SUCC])
+    low = g[_row(g[x + J_PRED]) + RANK] if g[x + J_PRED] >= 0 else -1
+    high = g[_row(g[x + J_SUCC]) + RANK] if g[x + J_SUCC] >= 0 else FOREVER
+    for choice in range(g[x + J_FIRST], g[x + J_LAST]):
+        machine, run = g[g[T_CHOICES] + 2 * choice], g[g[T_CHOICES] + 2 * choice + 1]
+        if machine == g[x + ON]:
+            continue
+        forbidden = g[g[T_PLACES] + one * g[T_MACHINES] + machine] > g[T_TURN]
+        before, behind = -1, g[g[T_HEAD] + machine]
+        while True:
+            # Who comes before must not follow its successor, who comes behind not precede its predecessor.
+            if before >= 0 and not (g[_row(before) + RANK] < high or _rest_of(g, before) > rest):
+                break
+            if behind < 0 or g[_row(behind) + RANK] > low or _free_at(g, behind) > ready:
+                value = max(ready, _free_at(g, before)) + run + max(rest, _rest_of(g, behind))
+                _offer(g, value, forbidden, one, choice, before)
+            if behind < 0:
+                break
+            before, behind = behind, g[_row(behind) + M_SUCC]
+
+
+@compiled
+def _look(g: Ints) -> None:
+    """All moves along a critical path."""
+    size, path, at = _path(g), g[T_PATH], 0
+    c = g[T_CANDIDATES]
+    g[c], g[c + 1], g[c + 2], g[c + 5], g[c + 6] = 0, FOREVER, -1, 0, -1
+    while at < size:
+        end = at
+        machine = g[_row(g[path + at]) + ON]
+        while (
+            end + 1 < size
+            and g[_row(g[path + end + 1]) + ON] == machine
+            and (g[_row(g[path + end]) + M_SUCC] == g[path + end + 1])
+        ):
+            end += 1
+        first, last = g[path + at], g[path + end]
+        for place in range(at, end + 1):
+            one = g[path + place]
+            if place < end:
+                _look_after(g, one, last)
+                if place > at:
+                    _look_after(g, first, one)
+            if place > at:
+                if end > at + 1 or place < end:
+                    _look_before(g, one, first)
+                if at < place < end:
+                    _look_before(g, last, one)
+            if g[_row(one) + J_LAST] > g[_row(one) + J_FIRST] + 1:
+                _look_elsewhere(g, one)
+        at = end + 1
+
+
+@compiled
+def _do(g: Ints, one: int, choice: int, before: int) -> bool:
+    """Make a move, and forbid its reverse for a while; False, with nothing changed, if it closes a circle."""
+    x = _row(one)
+    machine, run, was = g[x + ON], g[x + RUN], g[x + M_PRED]
+    tenure = 8 + _draw(g, 8) + g[T_TARGET]
+    if choice < 0:
+        rank = g[x + RANK]
+        if before >= 0 and g[_row(before) + RANK] > rank:
+            at = g[x + M_SUCC]
+            while True:
+                g[_arc(g, one, at)] = g[T_TURN] + tenure
+                if at == before:
+                    break
+                at = g[_row(at) + M_SUCC]
+        else:
+            at = g[x + M_PRED]
+            while at != before and at >= 0:
+                g[_arc(g, at, one)] = g[T_TURN] + tenure
+                at = g[_row(at) + M_PRED]
+        target = machine
+    else:
+        target = g[g[T_CHOICES] + 2 * choice]
+        g[x + RUN] = g[g[T_CHOICES] + 2 * choice + 1]
+        g[g[T_PLACES] + one * g[T_MACHINES] + machine] = g[T_TURN] + tenure
+    _take_out(g, one)
+    _put_behind(g, one, target, before)
+    if lay_out(g):
+        return True
+    _take_out(g, one)
+    g[x + RUN] = run
+    _put_behind(g, one, machine, was)
+    lay_out(g)
+    return False
+
+
+@compiled
+def _keep(g: Ints, where: int) -> None:
+    for at in range(g[T_OPS]):
+        x, y = _row(at), where + 3 * at
+        g[y], g[y + 1], g[y + 2] = g[x + ON], g[x + RUN], g[x + M_PRED]
+
+
+@compiled
+def _back(g: Ints, where: int) -> None:
+    """Take up again what was kept."""
+    for machine in range(g[T_MACHINES]):
+        g[g[T_HEAD] + machine] = g[g[T_TAIL] + machine] = -1
+    for at in range(g[T_OPS]):
+        g[_row(at) + M_SUCC] = -1
+    for at in range(g[T_OPS]):
+        x, y = _row(at), where + 3 * at
+        g[x + ON], g[x + RUN], g[x + M_PRED] = g[y], g[y + 1], g[y + 2]
+        if g[y] >= 0:
+            if g[y + 2] >= 0:
+                g[_row(g[y + 2]) + M_SUCC] = at
+            else:
+                g[g[T_HEAD] + g[y]] = at
+    for at in range(g[T_OPS]):
+        x = _row(at)
+        if g[x + ON] >= 0 and g[x + M_SUCC] < 0:
+            g[g[T_TAIL] + g[x + ON]] = at
+    lay_out(g)
+
+
+@compiled
+def _shake(g: Ints, strength: int) -> None:
+    """Some moves by lot, good or bad, from the best that is known."""
+    for _ in range(strength):
+        g[T_TURN] += 1
+        _look(g)
+        c = g[T_CANDIDATES]
+        if g[c + 6] >= 0 and _draw(g, 2) == 0:
+            _do(g, g[c + 6], g[c + 7], g[c + 8])
+        elif g[c + 2] >= 0:
+            _do(g, g[c + 2], g[c + 3], g[c + 4])
+
+
+@entry
+def search(g: Ints, turns: int, patience: int, goal: int) -> int:
+    """So many steps; the best is kept. A search without progress goes on from a shaken best. Steps made."""
+    for turn in range(turns):
+        if g[T_BEST] <= goal:
+            return turn
+        g[T_TURN] += 1
+        _look(g)
+        c = g[T_CANDIDATES]
+        moved = False
+        if g[c + 2] >= 0:
+            moved = _do(g, g[c + 2], g[c + 3], g[c + 4])
+        elif g[c + 6] >= 0:
+            moved = _do(g, g[c + 6], g[c + 7], g[c + 8])
+        g[T_SINCE] += 1
+        if moved and g[T_NOW] < g[T_LOCAL]:
+            g[T_LOCAL], g[T_SINCE] = g[T_NOW], 0
+            _keep(g, g[T_LOCAL_KEPT])
+            if g[T_NOW] < g[T_BEST]:
+                g[T_BEST] = g[T_NOW]
+                _keep(g, g[T_KEPT])
+        if g[T_SINCE] > patience:
+            # Mostly from where this search was best, now and then from the best of all.
+            _back(g, g[T_KEPT] if _draw(g, 3) == 0 else g[T_LOCAL_KEPT])
+            _shake(g, 6 + _draw(g, 20))
+            g[T_LOCAL], g[T_SINCE] = g[T_NOW], 0
+            _keep(g, g[T_LOCAL_KEPT])
+    return turns
+
+
+@entry
+def resume(g: Ints) -> None:
+    """Go on from the kept best, which was written from outside."""
+    _back(g, g[T_KEPT])
+    g[T_LOCAL], g[T_SINCE] = g[T_NOW], 0
+    g[T_BEST] = min(g[T_BEST], g[T_NOW])
+    _keep(g, g[T_LOCAL_KEPT])

@@ -1,0 +1,152 @@
+"""Problems whose only goal is the makespan and that are nothing but routes on machines: tabu search."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from time import monotonic
+
+import numpy as np
+
+from services.scheduling.solver.flat import Flat
+from services.scheduling.solver.kernel import layout, tabu
+from services.scheduling.solver.kernel.decode import decode
+from services.scheduling.solver.kernel.layout import Ints
+from services.scheduling.solver.model import Model
+
+_PATIENCE = 3_000
+_WORK = 1_500_000
+_LOOK = 0.02
+
+
+def is_plain(model: Model) -> bool:
+    """Whether a problem is a job shop, with or without alternatives: the tabu search knows nothing else."""
+    problem = model.problem
+    return (
+        not model.dated
+        and not problem.current
+        and not any(model.fixed)
+        and all(calendar is None for calendar in model.calendars)
+        and not any(floor > problem.now for floor in model.floor)
+        and not any(each.batch_capacity for each in problem.machines)
+        and not any(each.needs or each.supplier or each.lot for each in problem.operations)
+        and not any(moment > problem.now for moment in model.release)
+        and not any(any(rows) for rows in problem.setups.values())
+        and not any(choice.setup for choices in model.choices for choice in choices)
+        and all(len(links) <= 1 and len(after) <= 1 for links, after in zip(model.before, model.after, strict=True))
+        and all(link.lag == 0 and link.overlap < 0 for links in model.before for link in links)
+        and all(model.choices)
+    )
+
+
+def block_of(flat: Flat, plan: Ints, seed: int) -> Ints:
+    """A schedule as a tabu search sees it."""
+    model = flat.model
+    n, machines = len(model), len(model.machines)
+    choices = [(choice.machine, choice.run) for row in model.choices for choice in row]
+    sizes = {
+        tabu.T_ROWS: n * tabu.ROW, tabu.T_CHOICES: 2 * len(choices), tabu.T_HEAD: machines, tabu.T_TAIL: machines,
+        tabu.T_QUEUE: n, tabu.T_PATH: n, tabu.T_KEPT: 3 * n, tabu.T_LOCAL_KEPT: 3 * n, tabu.T_ARCS: tabu.ARCS,
+        tabu.T_PLACES: n * machines, tabu.T_CANDIDATES: 9,
+    }  # fmt: skip
+    g = np.zeros(tabu.TABU_HEAD + sum(sizes.values()), np.int64)
+    at = tabu.TABU_HEAD
+    for name, size in sizes.items():
+        g[name] = at
+        at += size
+    g[tabu.T_OPS], g[tabu.T_MACHINES] = n, machines
+    g[tabu.T_RNG] = (seed * 2654435761 + 88172645463325252) & ((1 << 62) - 1) or 1
+    g[tabu.T_TARGET] = n // max(len(set(model.order_of)), 1) // 2
+    g[g[tabu.T_CHOICES] : g[tabu.T_CHOICES] + 2 * len(choices)] = np.array(choices, np.int64).ravel()
+    rows = g[tabu.TABU_HEAD : tabu.TABU_HEAD + n * tabu.ROW].reshape(n, tabu.ROW)
+    rows[:, tabu.J_PRED] = [links[0].before if links else -1 for links in model.before]
+    rows[:, tabu.J_SUCC] = [after[0] if after else -1 for after in model.after]
+    rows[:, tabu.J_FIRST], rows[:, tabu.J_LAST] = flat.choices_of[:-1], flat.choices_of[1:]
+    put = layout.puts(flat.shop, plan)
+    kept = g[g[tabu.T_KEPT] : g[tabu.T_KEPT] + 3 * n].reshape(n, 3)
+    kept[:, 0], kept[:, 2] = put[:, layout.MACHINE], put[:, layout.PREV]
+    kept[:, 1] = [choices[choice][1] for choice in put[:, layout.CHOICE].tolist()]
+    g[tabu.T_BEST] = layout.FOREVER
+    tabu.resume(g)
+    return g
+
+
+def _kept(g: Ints) -> Ints:
+    """What a search has kept as its best, (operations, 3): machine, run, who is before on it."""
+    n = int(g[tabu.T_OPS])
+    found: Ints = g[g[tabu.T_KEPT] : g[tabu.T_KEPT] + 3 * n].reshape(n, 3).copy()
+    return found
+
+
+def _plan_from(flat: Flat, best: Ints) -> Ints:
+    """A schedule from what was kept."""
+    model, n = flat.model, len(flat.model)
+    kept = best.tolist()
+    plan = flat.plan()
+    rows = layout.puts(flat.shop, plan)
+    behind = [-1] * n
+    waits = [len(links) for links in model.before]
+    for at, (machine, run, before) in enumerate(kept):
+        number = next(k for k, c in enumerate(model.choices[at]) if c.machine == machine and c.run == run)
+        rows[at, layout.CHOICE] = flat.choices_of[at] + number
+        if before >= 0:
+            behind[before] = at
+            waits[at] += 1
+    sequence = [at for at in range(n) if not waits[at]]
+    for at in sequence:
+        for follower in (*model.after[at], behind[at]):
+            if follower >= 0:
+                waits[follower] -= 1
+                if not waits[follower]:
+                    sequence.append(follower)
+    decode(flat.shop, plan, flat.room(), np.array(sequence, np.int64))
+    return plan
+
+
+def run(
+    flat: Flat, plan: Ints, *, seconds: float, should_stop: Callable[[], bool], turns: int, seed: int, workers: int,
+    goal: int, look: Callable[[Ints | None, int], None],
+) -> Ints:  # fmt: skip
+    """Search in several threads for so many seconds (turns > 0: so many steps of each); the best schedule.
+
+    goal: a makespan that cannot be beaten. `look` hears some fifty times a second of a better schedule, or None, and of
+    the steps made.
+    """
+    began, found = monotonic(), plan
+    blocks = [block_of(flat, plan, seed * 1_000 + number) for number in range(workers)]
+    bests = [(int(plan[layout.MAKESPAN]), _kept(g)) for g in blocks]
+    chunk = max(50, _WORK // max(len(flat.model), 100) // 4)
+    steps, ended = [0] * workers, threading.Event()
+    failed: list[BaseException] = []
+
+    def live(number: int) -> None:
+        g = blocks[number]
+        try:
+            while not ended.is_set() and bests[number][0] > goal:
+                if turns and steps[number] >= turns:
+                    break
+                count = min(chunk, turns - steps[number]) if turns else chunk
+                steps[number] += tabu.search(g, count, _PATIENCE, goal)
+                if int(g[tabu.T_BEST]) < bests[number][0]:
+                    bests[number] = int(g[tabu.T_BEST]), _kept(g)
+        except BaseException as error:
+            failed.append(error)
+            ended.set()
+
+    threads = [threading.Thread(target=live, args=(number,), daemon=True) for number in range(workers)]
+    for thread in threads:
+        thread.start()
+    while alive := [thread for thread in threads if thread.is_alive()]:
+        alive[0].join(_LOOK)
+        leader = min(bests, key=lambda each: each[0])
+        if should_stop() or (not turns and (monotonic() - began > seconds or leader[0] <= goal)):
+            ended.set()
+        if leader[0] < int(found[layout.MAKESPAN]) and not turns:
+            found = _plan_from(flat, leader[1])
+            look(found, sum(steps))
+        else:
+            look(None, sum(steps))
+    if failed:
+        raise failed[0]
+    leader = min(bests, key=lambda each: each[0])
+    return _plan_from(flat, leader[1]) if leader[0] < int(found[layout.MAKESPAN]) else found

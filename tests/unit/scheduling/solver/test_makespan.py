@@ -1,0 +1,80 @@
+"""Tabu search for the makespan: known optima, exact heads and tails, never anything but a valid plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.scheduling.offline import instance_problem
+from services.scheduling.solver import makespan
+from services.scheduling.solver.checker import check
+from services.scheduling.solver.decoder import Schedule
+from services.scheduling.solver.engine import solve
+from services.scheduling.solver.kernel import layout
+from services.scheduling.solver.kernel.layout import Ints
+from services.scheduling.solver.model import Model
+from services.scheduling.solver.problem import Alternative, Machine, Operation, Predecessor, Problem
+from services.scheduling.solver.rules import try_rules
+from services.scheduling.solver.scoring import plan_of
+from tests.unit.scheduling.solver.shops import problem_of, random_problem
+
+
+def search(problem: Problem, *, turns: int, goal: int = 0, seconds: float = 60, workers: int = 1) -> tuple[Model, Ints]:
+    model = Model(problem)
+    tried = try_rules(model)
+    made = makespan.run(
+        tried.flat, tried.block, seconds=seconds, should_stop=lambda: False, turns=turns, seed=1, workers=workers,
+        goal=goal, look=lambda better, steps: None,
+    )  # fmt: skip
+    return model, made
+
+
+@pytest.mark.parametrize(
+    ("name", "optimum"),
+    [("jobshop/ft06", 55), ("jobshop/la02", 655), ("jobshop/la06", 926), ("flexible/mk01", 40), ("flexible/mk04", 60)],
+)
+def test_known_optima_are_found(shared_data: Path, name: str, optimum: int) -> None:
+    _, made = search(instance_problem(shared_data / "scheduling" / f"{name}.txt"), turns=400_000, goal=optimum)
+    assert int(made[layout.MAKESPAN]) == optimum
+
+
+def route_shop(rng: Random, jobs: int, machines: int) -> Problem:
+    """A flexible job shop; some runs take no time."""
+    operations = []
+    for job in range(jobs):
+        for place in range(rng.randint(1, 6)):
+            chosen = rng.sample(range(machines), rng.randint(1, min(3, machines)))
+            alternatives = [Alternative(f"M{each}", rng.choice((0, *range(1, 40)))) for each in chosen]
+            before = (Predecessor(f"{job}.{place - 1}"),) if place else ()
+            operations.append(Operation(f"{job}.{place}", f"{job}", alternatives, before))
+    return problem_of([Machine(f"M{at}") for at in range(machines)], operations)
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 1 << 30), st.integers(1, 8), st.integers(1, 5))
+def test_what_it_finds_is_valid_and_as_long_as_it_says(seed: int, jobs: int, machines: int) -> None:
+    problem = route_shop(Random(seed), jobs, machines)
+    assert makespan.is_plain(Model(problem))
+    model, made = search(problem, turns=300)
+    plan = plan_of(Schedule(model.flat, made), "tabu")
+    assert check(problem, plan) == []
+    assert plan.score.key() <= plan_of(Schedule(model.flat, try_rules(model).block), "rule").score.key()
+
+
+def test_the_same_seed_makes_the_same_plan() -> None:
+    problem = route_shop(Random(3), 12, 4)
+    plans = [solve(problem, seconds=1, moves=2_000, seed=7) for _ in range(3)]
+    assert plans[0] == plans[1] == plans[2]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_is_more_than_routes_on_machines_is_left_to_others(seed: int) -> None:
+    problem = random_problem(Random(seed), dated=bool(seed % 2))
+    plain = not any(each.setup_s for one in problem.operations for each in one.alternatives) and all(
+        each.windows is None and not each.available_from for each in problem.machines
+    )
+    assert plain or not makespan.is_plain(Model(problem))
