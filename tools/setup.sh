@@ -28,5 +28,7 @@ started=$(date +%s)
 # Only the lock decides what is installed; the project itself follows without its own resolution.
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+# Ahead, so that no plan has to wait for the compiler; without it the solver compiles when it is first used.
+.venv/bin/python -m services.scheduling.solver.warm || echo "The scheduler will be compiled when it is first used." >&2
 touch .venv/.ready
 echo "Set up with $("$python" --version) in $(($(date +%s) - started)) s. The command is .venv/bin/mes"

@@ -1,7 +1,7 @@
 """The scheduler against public instances, plain CP-SAT and dispatching rules: `make bench-scheduling`.
 
-Two workers, wall clock. On public instances ours and plain CP-SAT run one after the other with the same limit; ratios are
-to the best known upper bound. On generated shops the ratio is that of weighted tardiness to the best of the rule grid.
+Two workers, wall clock. On public instances ours and plain CP-SAT run one after the other with the same limit; ratios
+are to the best known upper bound. On generated shops the ratio is that of weighted tardiness to the best of the rules.
 
 python -m tests.bench.scheduling [--sets mk,jobshop,...] [--seeds 5] [--out FILE]
 """
@@ -21,18 +21,19 @@ from typing import Any
 
 from services.scheduling.solver.kernel import COMPILED
 
+# Read when the kernel is loaded, so before what follows.
 os.environ.setdefault(COMPILED, "1")
 
-from ortools.sat.python import cp_model  # noqa: E402 - the variable is read when the kernel is loaded
+from ortools.sat.python import cp_model
 
-from services.scheduling.offline import instance_problem, prepare  # noqa: E402
-from services.scheduling.solver.checker import check  # noqa: E402
-from services.scheduling.solver.engine import rules_plan, solve  # noqa: E402
-from services.scheduling.solver.generate import generate_shop  # noqa: E402
-from services.scheduling.solver.problem import Plan, Problem  # noqa: E402
+from services.scheduling.offline import instance_problem, prepare
+from services.scheduling.solver.checker import check
+from services.scheduling.solver.engine import rules_plan, solve
+from services.scheduling.solver.generate import generate_shop
+from services.scheduling.solver.problem import Plan, Problem
 
 DATA = Path(os.environ.get("MES_SHARED", Path(__file__).resolve().parents[3] / "shared")) / "data" / "scheduling"
-_JOBSHOP = "ft06 ft10 ft20 la01 la02 la03 la04 la05 la06 la16 la21 la36 ta01".split()
+_JOBSHOP = ["ft06", "ft10", "ft20", "la01", "la02", "la03", "la04", "la05", "la06", "la16", "la21", "la36", "ta01"]
 PUBLIC: dict[str, tuple[float, list[str]]] = {
     "mk": (10, [f"flexible/mk{at:02d}" for at in range(1, 11)]),
     "jobshop": (20, [f"jobshop/{name}" for name in _JOBSHOP]),
@@ -153,7 +154,7 @@ def main() -> None:
     found: dict[str, Any] = {"machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors"}
 
     def say(line: str) -> None:
-        print(line, flush=True)
+        print(line, flush=True)  # noqa: T201 - a command
 
     for name in asked.sets.split(","):
         if name in PUBLIC:

@@ -14,7 +14,7 @@ from time import monotonic
 
 import numpy as np
 
-from services.scheduling.solver.flat import Flat
+from services.scheduling.solver.flat import LATE_FIRST, Flat
 from services.scheduling.solver.kernel import layout
 from services.scheduling.solver.kernel.anneal import anneal, renumber
 from services.scheduling.solver.kernel.layout import Ints
@@ -24,6 +24,8 @@ _HOT, _HOT_MOVES, _COOLER = 8.0, 60_000, 0.4
 less time the search begins cooler, by this power (found by trying: 1,000 and 5,000 operations, 30-60 s)."""
 _COLD = 0.01
 """Temperature at the end, in that at the start."""
+_REPLAN = 0.2
+"""A replan begins so much cooler: it mends a plan that is good but for what happened."""
 _PACE = 800_000
 """Moves a second of a chain, about."""
 _WORK = 1_500_000
@@ -98,7 +100,11 @@ def begin(flat: Flat, block: Ints, budget: Budget, *, seed: int, workers: int) -
         work[layout.N_FREE] = len(free)
         chains.append(_Chain(block.copy(), block.copy(), work))
     each = (budget.moves or budget.seconds * _PACE) / max(len(free), 1)
-    hot = _HOT * min(each / _HOT_MOVES, 1.0) ** _COOLER * float(block[layout.SUM]) / max(len(free), 1)
+    # A missed deadline counts so much that it would drown all else.
+    cost = float(block[layout.SUM]) - float(block[layout.MISSED]) * LATE_FIRST[layout.MISSED]
+    hot = _HOT * min(each / _HOT_MOVES, 1.0) ** _COOLER * cost / max(len(free), 1)
+    if flat.stability:
+        hot *= _REPLAN
     barrier = threading.Barrier(workers) if budget.moves else None
     return Annealing(flat, budget, chains, free, max(50, _WORK // max(count, 500)), hot, barrier=barrier)
 

@@ -415,7 +415,8 @@ class _Check:
         dated = any(order.due is not None for order in self.problem.orders)
         makespan = 0 if dated else max(ends.values(), default=0)
         flow = sum(ends.values())
-        found = Score(missed, tardiness, moved, self.changeover, flow, makespan, self.paid, energy)
+        stability = self.problem.stability if self.problem.current else 0
+        found = Score(missed, tardiness, moved, self.changeover, flow, makespan, self.paid, energy, stability)
         for each in fields(Score):
             told, counted = getattr(self.plan.score, each.name), getattr(found, each.name)
             if told != counted:

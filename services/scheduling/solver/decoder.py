@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
+from math import inf
 
 import numpy as np
 
@@ -62,11 +63,11 @@ class Schedule:
         return self.flat.units_of(self.block)
 
 
-def score_from(block: Ints) -> Score:
+def score_from(block: Ints, flat: Flat) -> Score:
     """The score that a block carries."""
     parts = block[: layout.SUM].tolist()
     missed, tardiness, makespan, moved, changeover, cost, energy, flow = parts
-    return Score(missed, tardiness, moved, changeover, flow, makespan, cost, energy)
+    return Score(missed, tardiness, moved, changeover, flow, makespan, cost, energy, flat.stability)
 
 
 def decode(
@@ -94,8 +95,10 @@ def decode(
 
 def by_keys(model: Model, keys: Sequence[float]) -> list[int]:
     """All operations by key, least first, but every one behind its predecessors."""
+    # What stands holds nobody back, whatever its key.
+    own = [-inf if fixed else key for key, fixed in zip(keys, model.fixed, strict=True)]
     waiting = [len(links) for links in model.before]
-    heap = [(keys[at], at) for at, count in enumerate(waiting) if not count]
+    heap = [(own[at], at) for at, count in enumerate(waiting) if not count]
     heapify(heap)
     sequence = []
     while heap:
@@ -104,5 +107,5 @@ def by_keys(model: Model, keys: Sequence[float]) -> list[int]:
         for follower in model.after[at]:
             waiting[follower] -= 1
             if not waiting[follower]:
-                heappush(heap, (keys[follower], follower))
+                heappush(heap, (own[follower], follower))
     return sequence

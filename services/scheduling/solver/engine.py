@@ -67,7 +67,7 @@ def solve(
     model = Model(problem)
     limits = search.Limits(until, stop, seed, workers, moves)
     tried = try_rules(model, should_stop=lambda: not moves and limits.left() <= 0, on_better=told.first)
-    incumbent = search.Incumbent(tried.flat, tried.block, tried.rule, tried.scores, told.better)
+    incumbent = search.Incumbent(tried, told.better)
     told.better(incumbent)
     search.improve(incumbent, limits)
     return told.last(incumbent)

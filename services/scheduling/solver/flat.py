@@ -13,6 +13,7 @@ from services.scheduling.solver.kernel.layout import (
     END,
     FOREVER,
     MACHINE,
+    MOVED,
     N_NEEDS,
     P_SLOT,
     STANDS,
@@ -87,14 +88,15 @@ class _Calendars:
 class Flat:
     """A model as one block (`shop`, see `kernel.layout`). unit_names: the resource of each unit."""
 
-    def __init__(self, model: Model, rates: Sequence[int] = LATE_FIRST) -> None:
+    def __init__(self, model: Model) -> None:
         self.model = model
         problem = model.problem
+        self.stability = problem.stability if problem.current else 0
         self._calendars = _Calendars(problem.horizon)
         cal = self._cal = ints(self._calendars.add(each.windows) for each in problem.machines)
         columns = {
             **self._operations(), **self._links(), **self._machines(), **self._matrices(), **self._blocks(),
-            **self._needs(), **self._orders(), **self._current(), "machine.cal": cal, "rate": ints(rates),
+            **self._needs(), **self._orders(), **self._current(), "machine.cal": cal, "rate": ints(self._rates()),
         }  # fmt: skip
         columns |= self._meetings(cal)
         columns |= self._windows()
@@ -137,6 +139,11 @@ class Flat:
         names = [self.unit_names[unit] if unit >= 0 else "" for unit in slots]
         first = self._needs_of
         return [tuple(names[first[at] : first[at + 1]]) for at in range(len(self.model))]
+
+    def _rates(self) -> Sequence[int]:
+        rates = list(LATE_FIRST)
+        rates[MOVED] = self.stability
+        return rates
 
     def _operations(self) -> dict[str, Ints]:
         model, operations = self.model, self.model.operations

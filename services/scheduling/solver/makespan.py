@@ -14,7 +14,7 @@ from services.scheduling.solver.kernel.decode import decode
 from services.scheduling.solver.kernel.layout import Ints
 from services.scheduling.solver.model import Model
 
-_PATIENCE = 3_000
+_PATIENCE = 6_000
 _WORK = 1_500_000
 _LOOK = 0.02
 
@@ -56,7 +56,6 @@ def block_of(flat: Flat, plan: Ints, seed: int) -> Ints:
         at += size
     g[tabu.T_OPS], g[tabu.T_MACHINES] = n, machines
     g[tabu.T_RNG] = (seed * 2654435761 + 88172645463325252) & ((1 << 62) - 1) or 1
-    g[tabu.T_TARGET] = n // max(len(set(model.order_of)), 1) // 2
     g[g[tabu.T_CHOICES] : g[tabu.T_CHOICES] + 2 * len(choices)] = np.array(choices, np.int64).ravel()
     rows = g[tabu.TABU_HEAD : tabu.TABU_HEAD + n * tabu.ROW].reshape(n, tabu.ROW)
     rows[:, tabu.J_PRED] = [links[0].before if links else -1 for links in model.before]

@@ -219,7 +219,9 @@ class Problem:
     """A whole problem. now: nothing that is not begun may begin before. horizon: where calendars end.
 
     setups: setup class -> its matrix. current: the plan that stands (stability is measured against it; a replan starts
-    from it), by operation id. machine_change_s: what a changed machine counts in `Score.moved`.
+    from it), by operation id. machine_change_s: what a changed machine counts in `Score.moved`. stability: what a
+    second of `Score.moved` weighs in a replan, in thousandths of a second of weighted tardiness; 0: only where
+    tardiness is the same.
     """
 
     origin: datetime
@@ -231,6 +233,7 @@ class Problem:
     setups: Mapping[str, Sequence[SetupRow]] = field(default_factory=dict)
     current: Mapping[str, Planned] = field(default_factory=dict)
     machine_change_s: int = 3600
+    stability: int = 0
     resources: Sequence[Resource] = ()
     suppliers: Sequence[Supplier] = ()
     tariff: Sequence[Price] = ()
@@ -243,7 +246,8 @@ class Score:
     missed: hard deadlines missed. tardiness: sum of weight x seconds late. moved: seconds that starts moved against the
     current plan, plus `Problem.machine_change_s` for each changed machine. changeover: setup seconds. flow: sum of
     order ends. makespan: the last end if no order has a due date (it then takes the place of tardiness), else 0.
-    changeover_cost: by the setup matrices. energy: minor units of money by the tariff.
+    changeover_cost: by the setup matrices. energy: minor units of money by the tariff. stability: of the problem, where
+    there is a current plan: moving is then weighed against tardiness (see `Problem.stability`).
     """
 
     missed: int
@@ -254,11 +258,13 @@ class Score:
     makespan: int = 0
     changeover_cost: int = 0
     energy: int = 0
+    stability: int = 0
 
     def key(self) -> tuple[int, ...]:
         """For comparing two plans."""
         costs = (self.changeover, self.changeover_cost, self.energy)
-        return (self.missed, self.tardiness, self.makespan, self.moved, *costs, self.flow)
+        weighed = self.tardiness * 1000 + self.moved * self.stability
+        return (self.missed, weighed, self.makespan, self.moved, *costs, self.flow)
 
 
 @dataclass(frozen=True, slots=True)

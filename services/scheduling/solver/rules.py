@@ -138,10 +138,11 @@ class Dispatcher:
         return self.block
 
 
-def current(model: Model, figures: Figures, *, rush: bool = False) -> Schedule:
+def current(model: Model, figures: Figures, *, rush: bool = False, moving: bool = False) -> Schedule:
     """The plan that stands, decoded again with its order and machines.
 
-    New operations are sorted in by their latest start; in a rush before everything.
+    New operations are sorted in by their latest start; in a rush before everything. moving: what was planned on a
+    machine that is not there then may go to any other.
     """
     stands = model.problem.current
     keys = [-float(_FAR)] * len(model) if rush else figures.keys("SLACK")
@@ -151,6 +152,8 @@ def current(model: Model, figures: Figures, *, rush: bool = False) -> Schedule:
             continue
         keys[at] = float(planned.start)
         machine = model.machine_index.get(planned.machine, -1)
+        if moving and machine >= 0 and planned.start < model.floor[machine]:
+            continue
         chosen[at] = next((k for k, each in enumerate(model.choices[at]) if each.machine == machine), OUTSIDE)
     return decode(model, by_keys(model, keys), chosen)
 
@@ -194,13 +197,17 @@ def grid(model: Model) -> list[Rule]:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """The best schedule of the rules as a block, its rule, and the best score of each rule by name."""
+    """The best schedule of the rules as a block, its rule, and the best score of each rule by name.
+
+    stands: the best that keeps the order of the plan that stands, None without one.
+    """
 
     flat: Flat
     block: Ints
     score: Score
     rule: str
     scores: Mapping[str, Score]
+    stands: Ints | None = None
 
 
 def try_rules(
@@ -217,15 +224,18 @@ def try_rules(
     figures, flat = Figures(model), flat_of(model)
     scores: dict[str, Score] = {}
     found: Tried | None = None
+    stands: Ints | None = None
     for name, run in _runs(model, figures):
         if found is not None and ((quick and name != CURRENT) or (should_stop is not None and should_stop())):
             break
         block = run()
-        score = score_from(block)
+        score = score_from(block, flat)
         if name not in scores or score.key() < scores[name].key():
             scores[name] = score
         if found is None or score.key() < found.score.key():
-            found = Tried(flat, block.copy(), score, name, scores)
+            if name == CURRENT:
+                stands = block.copy()
+            found = Tried(flat, block.copy(), score, name, scores, stands)
             if on_better is not None:
                 on_better(found)
     assert found is not None  # noqa: S101 - there is always a rule
@@ -235,6 +245,9 @@ def try_rules(
 def _runs(model: Model, figures: Figures) -> Iterator[tuple[str, Callable[[], Ints]]]:
     if model.problem.current:
         yield CURRENT, lambda: current(model, figures).block
+        floor = {machine.id: at for machine, at in zip(model.machines, model.floor, strict=True)}
+        if any(each.start < floor.get(each.machine, 0) for each in model.problem.current.values()):
+            yield CURRENT, lambda: current(model, figures, moving=True).block
         if any(each.id not in model.problem.current for each in model.operations):
             # Something comes in between: nobody else is to move without need. Where something went, all close up.
             yield CURRENT, lambda: held(model, figures).block

@@ -20,7 +20,7 @@ def order_ends(schedule: Schedule) -> list[int | None]:
 
 def score_of(schedule: Schedule) -> Score:
     """Score of a schedule. moved and changeover count what is free or pinned."""
-    return score_from(schedule.block)
+    return score_from(schedule.block, schedule.flat)
 
 
 def lines(schedule: Schedule) -> list[list[int]]:

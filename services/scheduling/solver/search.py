@@ -6,7 +6,7 @@ The best plan is held here, outside CP-SAT. A solution is decoded and replaces i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
@@ -15,11 +15,10 @@ from ortools.sat.python import cp_model
 from services.scheduling.solver import annealing, makespan
 from services.scheduling.solver.cpsat import Expression, Found, Part
 from services.scheduling.solver.decoder import Schedule, decode, score_from
-from services.scheduling.solver.flat import Flat
 from services.scheduling.solver.kernel.layout import Ints
 from services.scheduling.solver.model import Model
 from services.scheduling.solver.objective import objective_of
-from services.scheduling.solver.problem import Score
+from services.scheduling.solver.rules import Tried
 
 PROVABLE = 600
 """Up to so many operations CP-SAT can find or prove something in a plain job shop."""
@@ -38,11 +37,11 @@ class Incumbent:
     and moves: what the search does now, and how many moves it has tried.
     """
 
-    def __init__(
-        self, flat: Flat, block: Ints, rule: str, rules: Mapping[str, Score], on_change: Callable[[Incumbent], None]
-    ) -> None:
-        self.flat, self.model, self.block, self.score = flat, flat.model, block, score_from(block)
-        self.solver, self.rules, self._on_change = f"rule:{rule}", dict(rules), on_change
+    def __init__(self, tried: Tried, on_change: Callable[[Incumbent], None]) -> None:
+        self.flat, self.model, self.block, self.score = tried.flat, tried.flat.model, tried.block, tried.score
+        self.solver, self.rules, self._on_change = f"rule:{tried.rule}", dict(tried.scores), on_change
+        # A replan goes on from what stands: from another plan it would have to find its way back, move by move.
+        self.start = tried.block if tried.stands is None or not tried.flat.stability else tried.stands
         self.phase, self.moves = "rules", 0
         self.bound = makespan_bound(self.schedule) if not self.model.dated else None
         self.proven = False
@@ -59,7 +58,7 @@ class Incumbent:
 
     def take(self, block: Ints, solver: str) -> bool:
         """Keep a schedule if it is better."""
-        score = score_from(block)
+        score = score_from(block, self.flat)
         if score.key() >= self.score.key():
             return False
         self.block, self.score, self.solver = block, score, solver
@@ -273,7 +272,7 @@ def search(incumbent: Incumbent, limits: Limits, share: float) -> None:
     if not limits.moves and left <= 0:
         return
     budget = annealing.Budget(left * share - _MARGIN, limits.should_stop, round(limits.moves * share))
-    made = annealing.begin(incumbent.flat, incumbent.block, budget, seed=limits.seed, workers=limits.workers)
+    made = annealing.begin(incumbent.flat, incumbent.start, budget, seed=limits.seed, workers=limits.workers)
     incumbent.phase, before = "search", incumbent.moves
 
     def look() -> None:
@@ -284,6 +283,7 @@ def search(incumbent: Incumbent, limits: Limits, share: float) -> None:
 
     best = annealing.run(made, look)
     incumbent.take(best, "annealing")
+    incumbent.start = best
     incumbent.moves = before + made.moves
     incumbent.look()
 

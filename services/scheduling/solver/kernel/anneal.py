@@ -19,6 +19,7 @@ from services.scheduling.solver.kernel.layout import (
     LN_OP,
     MACHINE,
     MAKESPAN,
+    MISSED,
     N_FREE,
     N_NEEDS,
     N_ORDERS,
@@ -29,6 +30,7 @@ from services.scheduling.solver.kernel.layout import (
     OP_LINKS,
     OP_ORDER,
     OR_DUE,
+    OR_HARD,
     OR_LASTS,
     P_ORDER_END,
     P_TAIL,
@@ -69,6 +71,15 @@ def _pick(s: Ints, p: Ints, w: Ints, free: Ints) -> int:
         for order in range(s[N_ORDERS]):
             if p[p[P_ORDER_END] + order] == p[MAKESPAN]:
                 late = order
+    if p[MISSED] > 0 and draw(w, 2) == 0:
+        # Before anything else, orders whose deadline must not be missed.
+        skip = draw(w, p[MISSED])
+        for order in range(s[N_ORDERS]):
+            o = order_row(s, order)
+            if late < 0 and s[o + OR_HARD] == 1 and p[p[P_ORDER_END] + order] > s[o + OR_DUE]:
+                if skip == 0:
+                    late = order
+                skip -= 1
     for _ in range(0 if late >= 0 else 6):
         order = s[op_row(found) + OP_ORDER]
         if p[p[P_ORDER_END] + order] > s[order_row(s, order) + OR_DUE]:

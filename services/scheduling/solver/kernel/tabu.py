@@ -13,15 +13,15 @@ from services.scheduling.solver.kernel.layout import FOREVER, Ints
 
 (
     T_OPS, T_MACHINES, T_RNG, T_TURN, T_NOW, T_BEST, T_LOCAL, T_SINCE, T_ROWS, T_CHOICES, T_HEAD, T_TAIL, T_QUEUE,
-    T_PATH, T_KEPT, T_ARCS, T_PLACES, T_TARGET, T_CANDIDATES, T_LOCAL_KEPT,
-) = range(20)  # fmt: skip
+    T_PATH, T_KEPT, T_ARCS, T_PLACES, T_CANDIDATES, T_LOCAL_KEPT,
+) = range(19)  # fmt: skip
 """A search as one block: counts and states, then where its tables begin.
 
 T_TURN: steps made; T_NOW, T_LOCAL, T_BEST: makespan now, best since the last shaking, best of all; T_SINCE: steps since
-it got better; T_TARGET: how much longer than others a move is forbidden. Rows of operations: predecessor and successor
-in the route, choices, machine and run, predecessor and successor on it, head, tail, rank in a topological order.
-T_CHOICES: machine, run. T_KEPT, T_LOCAL_KEPT: machine, run and predecessor on it of each operation at its best.
-T_ARCS: until when one may not come before another; T_PLACES: until when one may not come on a machine.
+it got better. Rows of operations: predecessor and successor in the route, choices, machine and run, predecessor and
+successor on it, head, tail, rank in a topological order. T_CHOICES: machine, run. T_KEPT, T_LOCAL_KEPT: machine, run and
+predecessor on it of each operation at its best. T_ARCS: until when one may not come before another; T_PLACES: until when
+one may not come on a machine.
 """
 TABU_HEAD = 24
 ROW = 12
@@ -324,7 +324,7 @@ def _do(g: Ints, one: int, choice: int, before: int) -> bool:
     """Make a move, and forbid its reverse for a while; False, with nothing changed, if it closes a circle."""
     x = _row(one)
     machine, run, was = g[x + ON], g[x + RUN], g[x + M_PRED]
-    tenure = 8 + _draw(g, 8) + g[T_TARGET]
+    tenure = 6 + _draw(g, 8)
     if choice < 0:
         rank = g[x + RANK]
         if before >= 0 and g[_row(before) + RANK] > rank:

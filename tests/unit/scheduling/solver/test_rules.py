@@ -121,7 +121,7 @@ def test_parts_of_the_score() -> None:
     assert (score.missed, score.tardiness) == (1, 16 * 30 + 2 * 20)
     assert (score.moved, score.changeover, score.flow, score.makespan) == (3_607, 20, 170, 0)
     free = Model(replace(shop, orders=[Order("A"), Order("B")]))
-    assert score_from(Dispatcher(free, Figures(free)).run(Rule("FIFO"))).makespan == 120
+    assert score_from(Dispatcher(free, Figures(free)).run(Rule("FIFO")), flat_of(free)).makespan == 120
 
 
 def test_a_real_factory_has_a_valid_plan_within_seconds(shared_data: Path) -> None:
