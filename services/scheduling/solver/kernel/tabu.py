@@ -19,9 +19,9 @@ from services.scheduling.solver.kernel.layout import FOREVER, Ints
 
 T_TURN: steps made; T_NOW, T_LOCAL, T_BEST: makespan now, best since the last shaking, best of all; T_SINCE: steps since
 it got better. Rows of operations: predecessor and successor in the route, choices, machine and run, predecessor and
-successor on it, head, tail, rank in a topological order. T_CHOICES: machine, run. T_KEPT, T_LOCAL_KEPT: machine, run and
-predecessor on it of each operation at its best. T_ARCS: until when one may not come before another; T_PLACES: until when
-one may not come on a machine.
+successor on it, head, tail, rank in a topological order. T_CHOICES: machine, run. T_KEPT, T_LOCAL_KEPT: machine, run
+and predecessor on it of each operation at its best. T_ARCS: until when one may not come before another; T_PLACES: until
+when one may not come on a machine.
 """
 TABU_HEAD = 24
 ROW = 12
