@@ -192,6 +192,7 @@ class Flat:
             # What stands at the very beginning is behind the first gap already.
             "machine.floor": ints(gaps[0].cursor for gaps in model.gaps),
             "machine.family0": ints(gaps[0].family for gaps in model.gaps),
+            "machine.op0": ints(gaps[0].behind for gaps in model.gaps),
             "machine.batch": ints(each.batch_capacity for each in model.machines),
             "machine.power": ints(each.power_w for each in model.machines),
         }
@@ -232,10 +233,12 @@ class Flat:
         model, standing = self.model, [[] for _ in self.model.machines]  # type: ignore[var-annotated]
         for machine, gaps in enumerate(model.gaps):
             for gap, behind in pairwise(gaps):
-                standing[machine].append((gap.limit, behind.cursor, behind.family, gap.given_setup, gap.after))
+                standing[machine].append(
+                    (gap.limit, behind.cursor, behind.family, gap.given_setup, gap.after, behind.behind)
+                )
         ptr, _ = _rows([[0] * len(each) for each in standing])
-        columns = list(zip(*(each for line in standing for each in line), strict=True)) or [()] * 5
-        names = ("block.begin", "block.end", "block.family", "block.given", "block.op")
+        columns = list(zip(*(each for line in standing for each in line), strict=True)) or [()] * 6
+        names = ("block.begin", "block.end", "block.family", "block.given", "block.op", "block.last")
         return {"machine.blocks": ptr, **{name: ints(column) for name, column in zip(names, columns, strict=True)}}
 
     def _needs(self) -> dict[str, Ints]:

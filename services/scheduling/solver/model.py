@@ -34,7 +34,8 @@ class Link(NamedTuple):
 class Gap(NamedTuple):
     """Room on a machine between fixed operations: from `cursor`, set up for `family`, until `limit`.
 
-    after: the fixed operation that ends the room (-1: none) and given_setup the working seconds its setup has.
+    after: the fixed operation that ends the room (-1: none) and given_setup the working seconds its setup has. behind:
+    the last fixed operation before the room, -1: none.
     """
 
     cursor: int
@@ -42,6 +43,7 @@ class Gap(NamedTuple):
     limit: int
     after: int
     given_setup: int
+    behind: int
 
 
 class SetupTable:
@@ -227,14 +229,15 @@ class Model:
         calendar = self.calendars[machine]
         fixed.sort(key=lambda at: (self.operations[at].start, self.operations[at].end))
         cursor, family, gaps = self.floor[machine], self.families[self.machines[machine].initial_family], []
+        behind = -1
         for at in fixed:
             each = self.operations[at]
             begin = min(each.setup_start, each.start)
             given = each.start - begin if calendar is None else calendar.work(each.start) - calendar.work(begin)
             if begin > cursor:
-                gaps.append(Gap(cursor, family, begin, at, given))
-            cursor, family = max(cursor, each.end), self.family[at]
-        gaps.append(Gap(cursor, family, FOREVER, -1, 0))
+                gaps.append(Gap(cursor, family, begin, at, given, behind))
+            cursor, family, behind = max(cursor, each.end), self.family[at], at
+        gaps.append(Gap(cursor, family, FOREVER, -1, 0, behind))
         return gaps
 
     def _compile_times(self) -> None:

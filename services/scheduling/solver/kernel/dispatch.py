@@ -135,7 +135,7 @@ def _family_of(s: Ints, p: Ints, machine: int, time: int) -> int:
     family, at = s[m + MA_FAMILY0], s[m + MA_BLOCKS]
     if last >= 0:
         family, at = s[op_row(last) + OP_FAMILY], p[put_row(last) + BLOCK]
-    while at < s[m + 7 + MA_BLOCKS] and s[block_row(s, at) + BL_BEGIN] <= time:
+    while at < s[machine_row(s, machine + 1) + MA_BLOCKS] and s[block_row(s, at) + BL_BEGIN] <= time:
         family = s[block_row(s, at) + BL_FAMILY]
         at += 1
     return family

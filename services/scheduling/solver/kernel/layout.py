@@ -13,8 +13,8 @@ than owners. Moments and spans are seconds as in `problem`. -1 stands for "none"
   plan (-2: not in it), last (1: can be its order's last), and its rows in choices, links, after, needs.
 - choice: machine, run, setup (its own), pref. link: op (the predecessor), lag, overlap (-1: none), tail.
   S_AFTER: operations that follow.
-- machine: floor, family0, cal, matrix, batch (capacity, 0: one at a time), power (watts), blocks. block: what stands
-  on a machine: begin, end, family, given (setup), op.
+- machine: floor, family0, op0 (what stands at the very beginning), cal, matrix, batch (capacity, 0: one at a time),
+  power (watts), blocks. block: what stands on a machine: begin, end, family, given (setup), op (the first in it), last.
 - S_MX_ROW[matrix, family]: the family's row in S_MX_S and S_MX_COST[matrix, row, row]; S_MX_S -1: own setup holds;
   S_MX_STAY[matrix, family]: setup within a family.
 - calendar: windows, longest, prices; number 0 is always open. window: begin, end, before (seconds worked before).
@@ -79,8 +79,8 @@ OP_FIELDS = (
 _OP = 16
 CH_MACHINE, CH_RUN, CH_SETUP, CH_PREF = range(4)
 LN_OP, LN_LAG, LN_OVERLAP, LN_TAIL = range(4)
-MA_FLOOR, MA_FAMILY0, MA_CAL, MA_MATRIX, MA_BATCH, MA_POWER, MA_BLOCKS = range(7)
-BL_BEGIN, BL_END, BL_FAMILY, BL_GIVEN, BL_OP = range(5)
+MA_FLOOR, MA_FAMILY0, MA_OP0, MA_CAL, MA_MATRIX, MA_BATCH, MA_POWER, MA_BLOCKS = range(8)
+BL_BEGIN, BL_END, BL_FAMILY, BL_GIVEN, BL_OP, BL_LAST = range(6)
 CA_WINDOWS, CA_LONGEST, CA_PRICES = range(3)
 WI_BEGIN, WI_END, WI_BEFORE = range(3)
 PR_MOMENT, PR_BEFORE, PR_RATE = range(3)
@@ -110,8 +110,8 @@ TABLES: Sequence[tuple[str, Sequence[str]]] = (
     ("choice", ("machine", "run", "setup", "pref")),
     ("link", ("op", "lag", "overlap", "tail")),
     ("after", ()),
-    ("machine", ("floor", "family0", "cal", "matrix", "batch", "power", "blocks")),
-    ("block", ("begin", "end", "family", "given", "op")),
+    ("machine", ("floor", "family0", "op0", "cal", "matrix", "batch", "power", "blocks")),
+    ("block", ("begin", "end", "family", "given", "op", "last")),
     ("mx_row", ()), ("mx_s", ()), ("mx_cost", ()), ("mx_stay", ()),
     ("calendar", ("windows", "longest", "prices")),
     ("window", ("begin", "end", "before")),
@@ -212,13 +212,13 @@ def link_row(s: Ints, link: int) -> int:
 @compiled
 def machine_row(s: Ints, machine: int) -> int:
     """Where a machine begins."""
-    return s[S_MACHINE] + machine * 7
+    return s[S_MACHINE] + machine * 8
 
 
 @compiled
 def block_row(s: Ints, block: int) -> int:
     """Where a block begins."""
-    return s[S_BLOCK] + block * 5
+    return s[S_BLOCK] + block * 6
 
 
 @compiled

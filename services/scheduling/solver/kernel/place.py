@@ -14,6 +14,7 @@ from services.scheduling.solver.kernel.layout import (
     BL_END,
     BL_FAMILY,
     BL_GIVEN,
+    BL_LAST,
     BL_OP,
     BLOCK,
     CA_LONGEST,
@@ -38,6 +39,7 @@ from services.scheduling.solver.kernel.layout import (
     MA_FAMILY0,
     MA_FLOOR,
     MA_MATRIX,
+    MA_OP0,
     N_CALENDARS,
     N_FAMILIES,
     N_ROWS,
@@ -405,6 +407,7 @@ def place(
         cursor, before, block = p[put_row(prev) + END], s[op_row(prev) + OP_FAMILY], p[put_row(prev) + BLOCK]
     else:
         cursor, before, block = s[m + MA_FLOOR], s[m + MA_FAMILY0], s[m + MA_BLOCKS]
+        behind = s[m + MA_OP0]
     whole = s[op_row(operation) + OP_WHOLE]
     while True:
         setup = setup_of(s, operation, choice, behind, before)
@@ -413,12 +416,12 @@ def place(
             begin, start, end = timed(s, cal, cursor, ready, bound, setup, run, whole)
         else:
             begin, start, end, cal = _staffed(s, w, operation, cal, cursor, ready, bound, setup, run, whole)
-        if block == s[m + 7 + MA_BLOCKS]:
+        if block == s[machine_row(s, machine + 1) + MA_BLOCKS]:
             break
         b = block_row(s, block)
         if end <= s[b + BL_BEGIN] and _leaves(s, operation, family, machine, s[b + BL_OP]) <= s[b + BL_GIVEN]:
             break
-        cursor, before, behind = max(cursor, s[b + BL_END]), s[b + BL_FAMILY], s[b + BL_OP]
+        cursor, before, behind = max(cursor, s[b + BL_END]), s[b + BL_FAMILY], s[b + BL_LAST]
         block += 1
     return begin, start, end, setup, block, cal, s[op_row(operation) + OP_ROOM], 0
 
