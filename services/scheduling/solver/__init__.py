@@ -1,8 +1,8 @@
 """The engine: problem in, plan out; no clock of the domain, no global random, no database.
 
-`engine.solve` is the port: rules at once, then CP-SAT from their plan. `process.SolverProcess` runs it in a process of
-its own. What a plan must keep is decided in one place, `decoder`, and verified in another, `checker`, that shares no
-code with it:
+`engine.solve` is the port: rules at once, then annealing, tabu search or CP-SAT from their plan.
+`process.SolverProcess` runs it in a process of its own. What a plan must keep is decided in one place, `decoder`, and
+verified in another, `checker`, that shares no code with it:
 
 - A machine does one operation at a time: setup, then run, measured in its working time. In working time the setup
   ends where the run begins; both pause while the machine is closed, but a run that may not be interrupted lies in one

@@ -14,7 +14,7 @@ from time import monotonic
 
 import numpy as np
 
-from services.scheduling.solver.flat import LATE_FIRST, Flat
+from services.scheduling.solver.flat import RATES, Flat
 from services.scheduling.solver.kernel import layout
 from services.scheduling.solver.kernel.anneal import anneal, renumber
 from services.scheduling.solver.kernel.layout import Ints
@@ -101,7 +101,7 @@ def begin(flat: Flat, block: Ints, budget: Budget, *, seed: int, workers: int) -
         chains.append(_Chain(block.copy(), block.copy(), work))
     each = (budget.moves or budget.seconds * _PACE) / max(len(free), 1)
     # A missed deadline counts so much that it would drown all else.
-    cost = float(block[layout.SUM]) - float(block[layout.MISSED]) * LATE_FIRST[layout.MISSED]
+    cost = float(block[layout.SUM]) - float(block[layout.MISSED]) * RATES[layout.MISSED]
     hot = _HOT * min(each / _HOT_MOVES, 1.0) ** _COOLER * cost / max(len(free), 1)
     if flat.stability:
         hot *= _REPLAN

@@ -92,10 +92,10 @@ class _Teller:
         if self._on_plan is not None:
             self._on_plan(plan)
 
-    def better(self, incumbent: Incumbent, *, now: bool = False) -> None:
+    def better(self, incumbent: Incumbent) -> None:
         """Look whether there is something new to tell."""
         began = monotonic()
-        if began < self._next and not now:
+        if began < self._next:
             return
         if self._on_progress is not None:
             self._on_progress(

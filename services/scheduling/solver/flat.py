@@ -24,6 +24,7 @@ from services.scheduling.solver.kernel.layout import (
     puts,
     room,
 )
+from services.scheduling.solver.kernel.tools import seeded
 from services.scheduling.solver.model import Model
 from services.scheduling.solver.problem import ANY, During, Fixing
 from services.scheduling.solver.working_time import WorkingTime
@@ -32,8 +33,9 @@ _FIXED = {Fixing.FREE: 0, Fixing.PINNED: 1, Fixing.FROZEN: 2, Fixing.RUNNING: 2,
 _DURING = {During.ALL: 0, During.SETUP: 1, During.RUN: 2}
 _ALWAYS = ((-(1 << 50), FOREVER),)
 
-LATE_FIRST = (10**12, 1000, 1000, 0, 0, 0, 0, 0)
-"""Rates of a search that looks at missed deadlines and tardiness (makespan) alone; see `kernel.arrays.Shop.rate`."""
+RATES = (10**12, 1000, 1000, 1, 5, 1, 1, 0)
+"""What the parts of a score cost in a search, from MISSED to FLOW: a second of weighted tardiness (or of makespan) a
+thousand. Little for what comes later in the strict order, so that a search that cannot be better there still gains."""
 
 
 def ints(values: Iterable[int]) -> Ints:
@@ -125,7 +127,7 @@ class Flat:
 
     def room(self, seed: int = 1) -> Ints:
         """Room to work in."""
-        return room(self.shop, seed)
+        return room(self.shop, seeded(seed))
 
     def working_time(self, cal: int) -> WorkingTime | None:
         """A calendar by number; None: always open."""
@@ -141,8 +143,8 @@ class Flat:
         return [tuple(names[first[at] : first[at + 1]]) for at in range(len(self.model))]
 
     def _rates(self) -> Sequence[int]:
-        rates = list(LATE_FIRST)
-        rates[MOVED] = self.stability
+        rates = list(RATES)
+        rates[MOVED] = max(self.stability, rates[MOVED])
         return rates
 
     def _operations(self) -> dict[str, Ints]:

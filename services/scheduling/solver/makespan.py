@@ -12,6 +12,7 @@ from services.scheduling.solver.flat import Flat
 from services.scheduling.solver.kernel import layout, tabu
 from services.scheduling.solver.kernel.decode import decode
 from services.scheduling.solver.kernel.layout import Ints
+from services.scheduling.solver.kernel.tools import seeded
 from services.scheduling.solver.model import Model
 
 _PATIENCE = 6_000
@@ -24,6 +25,7 @@ def is_plain(model: Model) -> bool:
     problem = model.problem
     return (
         not model.dated
+        and problem.now == 0
         and not problem.current
         and not any(model.fixed)
         and all(calendar is None for calendar in model.calendars)
@@ -55,7 +57,7 @@ def block_of(flat: Flat, plan: Ints, seed: int) -> Ints:
         g[name] = at
         at += size
     g[tabu.T_OPS], g[tabu.T_MACHINES] = n, machines
-    g[tabu.T_RNG] = (seed * 2654435761 + 88172645463325252) & ((1 << 62) - 1) or 1
+    g[tabu.T_RNG] = seeded(seed)
     g[g[tabu.T_CHOICES] : g[tabu.T_CHOICES] + 2 * len(choices)] = np.array(choices, np.int64).ravel()
     rows = g[tabu.TABU_HEAD : tabu.TABU_HEAD + n * tabu.ROW].reshape(n, tabu.ROW)
     rows[:, tabu.J_PRED] = [links[0].before if links else -1 for links in model.before]

@@ -1,4 +1,4 @@
-"""Making a plan better: annealing, and CP-SAT with the whole problem if it is small.
+"""Making a plan better: annealing, and CP-SAT: the whole problem if it is small, else windows of it in the end.
 
 The best plan is held here, outside CP-SAT. A solution is decoded and replaces it only if its score is better.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 from time import monotonic
 
 from ortools.sat.python import cp_model
@@ -17,8 +18,9 @@ from services.scheduling.solver.cpsat import Expression, Found, Part
 from services.scheduling.solver.decoder import Schedule, decode, score_from
 from services.scheduling.solver.kernel.layout import Ints
 from services.scheduling.solver.model import Model
-from services.scheduling.solver.objective import objective_of
+from services.scheduling.solver.objective import Objective, objective_of
 from services.scheduling.solver.rules import Tried
+from services.scheduling.solver.windows import Chooser, Window
 
 PROVABLE = 600
 """Up to so many operations CP-SAT can find or prove something in a plain job shop."""
@@ -26,7 +28,12 @@ WHOLE = 60
 """Up to so many free operations the whole problem is one model."""
 _MARGIN = 0.05
 _LOOK_EVERY = 0.05
-_MOVES_PER_WORK = 50_000
+_ANNEALED = 0.85
+"""Share of the time after which windows take over: few operations at once, but in the strict order."""
+_WINDOW_S, _WINDOW_WORK = 1.5, 0.15
+_PATIENCE = 40
+_FIRST = 1000
+_MOVES_PER_WORK, _MOVES_PER_WINDOW = 50_000, 20_000
 _FOREVER = 1e6
 
 
@@ -104,6 +111,10 @@ class Limits:
             return 0.0
         return _FOREVER if self.moves else max(self.until - monotonic(), 0.0)
 
+    def moves_of(self, share: float) -> int:
+        """How many moves a share of the search is; 0 where time is looked at."""
+        return max(round(self.moves * share), 1) if self.moves else 0
+
 
 class _Listener(cp_model.CpSolverSolutionCallback):
     def __init__(self, heard: Callable[[Callable[[Expression], int]], object]) -> None:
@@ -131,17 +142,25 @@ def minimise(
     seconds: float,
     heard: Callable[[Found], object] | None = None,
 ) -> Answer:
-    """Run CP-SAT for at most so many seconds; every solution is told."""
+    """Run CP-SAT for at most so many seconds; every solution is told. A part with tails is a window: no fuss."""
     part.cp.minimize(objective)
     solver = cp_model.CpSolver()
     solver.parameters.max_time_in_seconds = max(min(seconds, limits.left()) - _MARGIN, 0.02)
     solver.parameters.random_seed = limits.seed
     solver.parameters.num_workers = limits.workers
+    if part.tails is not None:
+        # What prepares for a long search takes longer here than the search: measured, a third of the time is left.
+        solver.parameters.num_workers = 1
+        solver.parameters.linearization_level = 0
+        solver.parameters.cp_model_probing_level = 0
+        solver.parameters.symmetry_level = 0
+        solver.parameters.max_deterministic_time = _WINDOW_WORK
     if limits.moves:
         # The same answer under any load: work is counted, not time.
         solver.parameters.max_time_in_seconds = 1e9
         solver.parameters.interleave_search = True
-        solver.parameters.max_deterministic_time = limits.moves / _MOVES_PER_WORK
+        work = _WINDOW_WORK if part.tails is not None else limits.moves / _MOVES_PER_WORK
+        solver.parameters.max_deterministic_time = work
     ended = threading.Event()
     watcher = threading.Thread(target=_watch, args=(solver, limits, ended), daemon=True)
     watcher.start()
@@ -211,8 +230,12 @@ def improve(incumbent: Incumbent, limits: Limits) -> None:
     if makespan.is_plain(model):
         shorten(incumbent, limits)
         return
-    if len(free) > WHOLE or not exact(model):
+    if not exact(model):
         search(incumbent, limits, 1.0)
+        return
+    if len(free) > WHOLE:
+        search(incumbent, limits, _ANNEALED)
+        solve_windows(incumbent, limits)
         return
     search(incumbent, limits, 0.1)
     incumbent.phase = "proof"
@@ -247,7 +270,7 @@ def _tabu(incumbent: Incumbent, limits: Limits, share: float) -> None:
 
     best = makespan.run(
         incumbent.flat, incumbent.block, seconds=left, should_stop=limits.should_stop,
-        turns=round(limits.moves * share), seed=limits.seed + before, workers=limits.workers,
+        turns=limits.moves_of(share), seed=limits.seed + before, workers=limits.workers,
         goal=incumbent.bound or 0, look=look,
     )  # fmt: skip
     incumbent.take(best, "tabu")
@@ -271,7 +294,7 @@ def search(incumbent: Incumbent, limits: Limits, share: float) -> None:
     left = limits.left()
     if not limits.moves and left <= 0:
         return
-    budget = annealing.Budget(left * share - _MARGIN, limits.should_stop, round(limits.moves * share))
+    budget = annealing.Budget(left * share - _MARGIN, limits.should_stop, limits.moves_of(share))
     made = annealing.begin(incumbent.flat, incumbent.start, budget, seed=limits.seed, workers=limits.workers)
     incumbent.phase, before = "search", incumbent.moves
 
@@ -312,3 +335,39 @@ def solve_whole(incumbent: Incumbent, limits: Limits, share: float = 0.5) -> boo
             break
         part.cp.add(lesser <= answer.value)
     return True
+
+
+def solve_windows(incumbent: Incumbent, limits: Limits) -> None:
+    """One window after the other until the time is over, or nothing seems to be left to gain."""
+    rng, idle, solved = Random(limits.seed), 0, 0
+    incumbent.phase = "windows"
+    schedule, block = incumbent.schedule, incumbent.block
+    chooser = Chooser(schedule, rng)
+    patience = _PATIENCE + len(incumbent.model) // 10
+    while limits.left() > 4 * _MARGIN and not (incumbent.proven and idle > patience):
+        if limits.moves and solved * _MOVES_PER_WINDOW >= limits.moves:
+            return
+        if incumbent.block is not block:
+            schedule, block = incumbent.schedule, incumbent.block
+            chooser = Chooser(schedule, rng)
+        idle = 0 if _solve_window(incumbent, schedule, chooser.draw(), limits) else idle + 1
+        solved += 1
+        if incumbent.proven and not incumbent.model.dated:
+            return
+
+
+def _solve_window(incumbent: Incumbent, schedule: Schedule, window: Window, limits: Limits) -> bool:
+    part = Part(schedule, window.free, window.tails)
+    objective = objective_of(part)
+    part.hint(schedule)
+    answer = minimise(part, _mixed(objective), limits, _WINDOW_S)
+    # Only the last solution is decoded, and a plan made of it: for thousands of operations both take a while.
+    return answer.found is not None and incumbent.offer(answer.found)
+
+
+def _mixed(objective: Objective) -> Expression:
+    """First part and lesser ones in one sum. Not strict, as whatever comes out is judged by its score anyway."""
+    mixed = objective.first * _FIRST
+    for number, lesser in enumerate(reversed(objective.lesser)):
+        mixed = mixed + lesser * 4**number
+    return mixed

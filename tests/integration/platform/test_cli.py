@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -60,6 +61,39 @@ def test_help_speaks_the_readers_language(language: str, env: dict[str, str]) ->
     for command in COMMANDS:
         assert re.search(rf"│ {command} +{re.escape(t(f'cli.help.{command}', language)[:30])}", said), command
     assert t("cli.panel.commands", language) in said
+
+
+def test_problems_in_files_are_written_planned_and_checked(tmp_path: Path) -> None:
+    shop, plan = tmp_path / "shop.json", tmp_path / "plan.json"
+    assert mes("generate-shop", "--operations", "60", "--seed", "3", "--out", str(shop)).returncode == 0
+    done = mes("solve", str(shop), "--seconds", "1", "--json", "--out", str(plan))
+    answer = json.loads(done.stdout)
+    assert {"status", "makespan", "objective", "bound", "first_plan_seconds", "seconds", "plan"} <= answer.keys()
+    assert (done.returncode, answer["valid"], answer["plan"]) == (0, True, json.loads(plan.read_text()))
+    assert mes("check", str(shop), str(plan)).returncode == 0
+    wrong = json.loads(plan.read_text())
+    wrong["operations"][0]["end"] += 60
+    plan.write_text(json.dumps(wrong))
+    checked = mes("check", str(shop), str(plan), "--json")
+    assert checked.returncode == 1
+    assert not json.loads(checked.stdout)["valid"]
+    assert json.loads(mes("solve", "--schema").stdout)["$defs"].keys() >= {"Problem", "Plan"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.json", '{"kind": "problem"', "a.json"),
+        ("b.json", '{"kind": "problem", "version": 7}', "version"),
+        ("c.txt", "2 2\n0 3 1 2\n0 3 9 2\n", "line 3"),
+        ("d.txt", "", "line 1"),
+    ],
+)
+def test_a_file_that_is_no_problem_ends_with_status_2(tmp_path: Path, name: str, content: str, said: str) -> None:
+    (tmp_path / name).write_text(content)
+    done = mes("--lang", "en", "solve", str(tmp_path / name))
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
 
 
 def test_the_language_may_stand_anywhere() -> None:

@@ -43,6 +43,7 @@ from services.scheduling.solver.kernel.layout import (
     STEP,
     SUM,
     TARDINESS,
+    W_RNG,
     Ints,
     choice_row,
     link_row,
@@ -51,7 +52,8 @@ from services.scheduling.solver.kernel.layout import (
     put_row,
     puts,
 )
-from services.scheduling.solver.kernel.moves import chance, draw, gap, move, undo
+from services.scheduling.solver.kernel.moves import chance, gap, move, undo
+from services.scheduling.solver.kernel.tools import draw
 
 _ANYWHERE = 3
 """Of eight moves so many are of any operation."""
@@ -63,17 +65,17 @@ moves delay many orders, and to see that takes a twentieth of the time that thei
 @compiled
 def _pick(s: Ints, p: Ints, w: Ints, free: Ints) -> int:
     """An operation to move: mostly one on which the end of a late order hangs."""
-    found = free[draw(w, w[N_FREE])]
-    if draw(w, 8) < _ANYWHERE:
+    found = free[draw(w, W_RNG, w[N_FREE])]
+    if draw(w, W_RNG, 8) < _ANYWHERE:
         return found
     late = -1
     if p[MAKESPAN] > 0:
         for order in range(s[N_ORDERS]):
             if p[p[P_ORDER_END] + order] == p[MAKESPAN]:
                 late = order
-    if p[MISSED] > 0 and draw(w, 2) == 0:
+    if p[MISSED] > 0 and draw(w, W_RNG, 2) == 0:
         # Before anything else, orders whose deadline must not be missed.
-        skip = draw(w, p[MISSED])
+        skip = draw(w, W_RNG, p[MISSED])
         for order in range(s[N_ORDERS]):
             o = order_row(s, order)
             if late < 0 and s[o + OR_HARD] == 1 and p[p[P_ORDER_END] + order] > s[o + OR_DUE]:
@@ -85,7 +87,7 @@ def _pick(s: Ints, p: Ints, w: Ints, free: Ints) -> int:
         if p[p[P_ORDER_END] + order] > s[order_row(s, order) + OR_DUE]:
             late = order
             break
-        found = free[draw(w, w[N_FREE])]
+        found = free[draw(w, W_RNG, w[N_FREE])]
     if late < 0:
         return found
     end = -1
@@ -97,7 +99,7 @@ def _pick(s: Ints, p: Ints, w: Ints, free: Ints) -> int:
     for _ in range(40):
         if s[op_row(at) + OP_FIXED] < STANDS and p[put_row(at) + CHOICE] >= 0:
             found = at
-            if draw(w, 4) == 0:
+            if draw(w, W_RNG, 4) == 0:
                 break
         at = _cause(s, p, at)
         if at < 0:
@@ -122,8 +124,8 @@ def _cause(s: Ints, p: Ints, operation: int) -> int:
 @compiled
 def _shifted(p: Ints, w: Ints, operation: int, reach: int) -> int:
     """Before whom it would go, some steps forward or back on its machine; itself if it cannot."""
-    steps = 1 + draw(w, 1 + draw(w, reach))
-    if draw(w, 2) == 0:
+    steps = 1 + draw(w, W_RNG, 1 + draw(w, W_RNG, reach))
+    if draw(w, W_RNG, 2) == 0:
         at = operation
         for _ in range(steps):
             if p[put_row(at) + PREV] < 0:
@@ -150,7 +152,7 @@ def _by_time(p: Ints, w: Ints, machine: int, moment: int) -> int:
         behind = at
         while p[put_row(behind) + PREV] >= 0 and p[put_row(p[put_row(behind) + PREV]) + START] >= moment:
             behind = p[put_row(behind) + PREV]
-    for _ in range(draw(w, 4)):
+    for _ in range(draw(w, W_RNG, 4)):
         before = p[put_row(behind) + PREV] if behind >= 0 else p[p[P_TAIL] + machine]
         if before < 0:
             break
@@ -171,7 +173,7 @@ def _beside_family(s: Ints, p: Ints, w: Ints, operation: int, machine: int, behi
             back = p[put_row(back) + PREV]
         if forward >= 0:
             if forward != operation and s[op_row(forward) + OP_FAMILY] == family:
-                return p[put_row(forward) + NEXT] if draw(w, 2) == 0 else forward
+                return p[put_row(forward) + NEXT] if draw(w, W_RNG, 2) == 0 else forward
             forward = p[put_row(forward) + NEXT]
     return operation
 
@@ -202,17 +204,17 @@ def anneal(s: Ints, p: Ints, w: Ints, free: Ints, moves: int, temperature: float
         x = put_row(operation)
         first, end = s[op_row(operation) + OP_CHOICES], s[op_row(operation + 1) + OP_CHOICES]
         choice, machine = p[x + CHOICE], p[x + MACHINE]
-        choice = first + draw(w, end - first)
-        if draw(w, 10) < 5:
+        choice = first + draw(w, W_RNG, end - first)
+        if draw(w, W_RNG, 10) < 5:
             choice = p[x + CHOICE]
         machine = s[choice_row(s, choice) + CH_MACHINE]
         if machine != p[x + MACHINE]:
             behind = _by_time(p, w, machine, p[x + START])
-            if draw(w, 2) == 0 and s[op_row(operation) + OP_FAMILY] > 0:
+            if draw(w, W_RNG, 2) == 0 and s[op_row(operation) + OP_FAMILY] > 0:
                 behind = _beside_family(s, p, w, operation, machine, behind, 12)
                 if behind == operation:
                     continue
-        elif draw(w, 4) == 0 and s[op_row(operation) + OP_FAMILY] > 0:
+        elif draw(w, W_RNG, 4) == 0 and s[op_row(operation) + OP_FAMILY] > 0:
             behind = _beside_family(s, p, w, operation, machine, _shifted(p, w, operation, reach), 12)
         else:
             behind = _shifted(p, w, operation, reach)

@@ -44,6 +44,7 @@ from services.scheduling.solver.kernel.layout import (
     put_row,
 )
 from services.scheduling.solver.kernel.place import begin_of, bounds, setup_row, work_until
+from services.scheduling.solver.kernel.tools import pop, push
 
 # The room of a run: counts, then where its tables begin.
 _HEAP, _TURN, Q_HEAP, Q_WAKE, Q_TOUCHED, Q_FIRST, Q_COUNT, Q_WAIT, Q_ARRIVED, Q_MISSING, Q_READY, Q_BOUND, Q_TRIED = (
@@ -67,46 +68,10 @@ def dispatching_room(s: Ints, machines: Sequence[int]) -> Ints:
 
 
 @compiled
-def _push(q: Ints, time: int, operation: int) -> None:
-    heap, at = q[Q_HEAP], q[_HEAP]
-    q[_HEAP] = at + 1
-    while at > 0:
-        parent = (at - 1) >> 1
-        above = q[heap + 2 * parent]
-        if above < time or (above == time and q[heap + 2 * parent + 1] < operation):
-            break
-        q[heap + 2 * at], q[heap + 2 * at + 1] = above, q[heap + 2 * parent + 1]
-        at = parent
-    q[heap + 2 * at], q[heap + 2 * at + 1] = time, operation
-
-
-@compiled
-def _pop(q: Ints) -> int:
-    heap, size = q[Q_HEAP], q[_HEAP] - 1
-    found, q[_HEAP] = q[heap + 1], size
-    time, last, at = q[heap + 2 * size], q[heap + 2 * size + 1], 0
-    while True:
-        child = 2 * at + 1
-        if child >= size:
-            break
-        a, b = heap + 2 * child, heap + 2 * child + 2
-        if child + 1 < size and (q[b] < q[a] or (q[b] == q[a] and q[b + 1] < q[a + 1])):
-            child += 1
-        a = heap + 2 * child
-        if q[a] > time or (q[a] == time and q[a + 1] > last):
-            break
-        q[heap + 2 * at], q[heap + 2 * at + 1] = q[a], q[a + 1]
-        at = child
-    if size > 0:
-        q[heap + 2 * at], q[heap + 2 * at + 1] = time, last
-    return found
-
-
-@compiled
 def _announce(s: Ints, p: Ints, q: Ints, operation: int, time: int) -> None:
     ready, bound = bounds(s, p, operation)
     q[q[Q_READY] + operation], q[q[Q_BOUND] + operation] = ready, bound
-    _push(q, max(ready, time), operation)
+    push(q, q[Q_HEAP], _HEAP, max(ready, time), operation)
 
 
 @compiled
@@ -270,7 +235,7 @@ def dispatch(
         if time == FOREVER:
             break
         while q[_HEAP] > 0 and q[q[Q_HEAP]] == time:
-            _arrive(s, p, w, q, _pop(q), time)
+            _arrive(s, p, w, q, pop(q, q[Q_HEAP], _HEAP), time)
         for machine in range(machines):
             if q[q[Q_WAKE] + machine] == time:
                 q[q[Q_WAKE] + machine], q[q[Q_TOUCHED] + machine] = FOREVER, 1

@@ -167,7 +167,7 @@ def empty_plan(s: Ints) -> Ints:
 
 
 def room(s: Ints, seed: int) -> Ints:
-    """Room to work in on a problem."""
+    """Room to work in on a problem. seed: the state from which numbers by lot begin (see `tools.seeded`)."""
     n, orders, needs = int(s[N_OPS]), int(s[N_ORDERS]), int(s[N_NEEDS])
     sizes = (2 * n + 2, n, SAVED * (n + 1), int(s[N_VEC]) + needs + 1, 2 * orders + 2, orders, 8 * int(s[N_UNITS]) + 1)
     w = np.zeros(_WORK_HEAD + sum(sizes), np.int64)
@@ -175,7 +175,7 @@ def room(s: Ints, seed: int) -> Ints:
     for number, size in enumerate(sizes):
         w[W_HEAP + number] = at
         at += size
-    w[W_RNG] = (seed * 2654435761 + 88172645463325252) & ((1 << 62) - 1) or 1
+    w[W_RNG] = seed
     return w
 
 

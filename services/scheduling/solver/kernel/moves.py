@@ -78,65 +78,21 @@ from services.scheduling.solver.kernel.layout import (
     put_row,
     slot_row,
 )
-
-
-@compiled
-def draw(w: Ints, below: int) -> int:
-    """A number from 0 on, below a limit (xorshift, Marsaglia 2003, in 63 bits)."""
-    x = w[W_RNG]
-    x ^= (x << 13) & 0x7FFFFFFFFFFFFFFF
-    x ^= x >> 7
-    x ^= (x << 17) & 0x7FFFFFFFFFFFFFFF
-    w[W_RNG] = x
-    return (x >> 8) % below
+from services.scheduling.solver.kernel.tools import draw, pop, push
 
 
 @compiled
 def chance(w: Ints) -> float:
     """A number above 0, at most 1."""
-    return (draw(w, 1 << 30) + 1) / (1 << 30)
+    return (draw(w, W_RNG, 1 << 30) + 1) / (1 << 30)
 
 
 @compiled
 def touch(p: Ints, w: Ints, operation: int) -> None:
     """Have an operation placed again."""
-    if operation < 0 or w[w[W_WAITING] + operation] == 1:
-        return
-    w[w[W_WAITING] + operation] = 1
-    key, heap, at = p[put_row(operation) + KEY], w[W_HEAP], w[HEAP]
-    w[HEAP] = at + 1
-    while at > 0:
-        parent = (at - 1) >> 1
-        above = w[heap + 2 * parent]
-        if above < key or (above == key and w[heap + 2 * parent + 1] < operation):
-            break
-        w[heap + 2 * at], w[heap + 2 * at + 1] = w[heap + 2 * parent], w[heap + 2 * parent + 1]
-        at = parent
-    w[heap + 2 * at], w[heap + 2 * at + 1] = key, operation
-
-
-@compiled
-def _first(w: Ints) -> int:
-    """Take the operation with the least key out of the heap."""
-    heap, size = w[W_HEAP], w[HEAP] - 1
-    found, w[HEAP] = w[heap + 1], size
-    key, last, at = w[heap + 2 * size], w[heap + 2 * size + 1], 0
-    while True:
-        child = 2 * at + 1
-        if child >= size:
-            break
-        a, b = heap + 2 * child, heap + 2 * child + 2
-        if child + 1 < size and (w[b] < w[a] or (w[b] == w[a] and w[b + 1] < w[a + 1])):
-            child += 1
-        a = heap + 2 * child
-        if w[a] > key or (w[a] == key and w[a + 1] > last):
-            break
-        w[heap + 2 * at], w[heap + 2 * at + 1] = w[heap + 2 * child], w[heap + 2 * child + 1]
-        at = child
-    if size > 0:
-        w[heap + 2 * at], w[heap + 2 * at + 1] = key, last
-    w[w[W_WAITING] + found] = 0
-    return found
+    if operation >= 0 and w[w[W_WAITING] + operation] == 0:
+        w[w[W_WAITING] + operation] = 1
+        push(w, w[W_HEAP], HEAP, p[put_row(operation) + KEY], operation)
 
 
 @compiled
@@ -182,7 +138,8 @@ def spread(s: Ints, p: Ints, w: Ints, limit: int) -> bool:
     """
     harm = 0
     while w[HEAP] > 0:
-        operation = _first(w)
+        operation = pop(w, w[W_HEAP], HEAP)
+        w[w[W_WAITING] + operation] = 0
         x, row = put_row(operation), w[W_JOURNAL] + w[JOURNAL] * SAVED
         _remember(s, p, w, operation)
         changed = lay(s, p, w, operation)

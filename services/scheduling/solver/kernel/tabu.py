@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from services.scheduling.solver.kernel.jit import compiled, entry
 from services.scheduling.solver.kernel.layout import FOREVER, Ints
+from services.scheduling.solver.kernel.tools import draw
 
 (
     T_OPS, T_MACHINES, T_RNG, T_TURN, T_NOW, T_BEST, T_LOCAL, T_SINCE, T_ROWS, T_CHOICES, T_HEAD, T_TAIL, T_QUEUE,
@@ -28,16 +29,6 @@ ROW = 12
 J_PRED, J_SUCC, J_FIRST, J_LAST, ON, RUN, M_PRED, M_SUCC, HEAD, TAIL, WAIT, RANK = range(12)
 ARCS = 1 << 18
 """Size of the table of forbidden arcs; what collides is forbidden a little longer."""
-
-
-@compiled
-def _draw(g: Ints, below: int) -> int:
-    x = g[T_RNG]
-    x ^= (x << 13) & 0x7FFFFFFFFFFFFFFF
-    x ^= x >> 7
-    x ^= (x << 17) & 0x7FFFFFFFFFFFFFFF
-    g[T_RNG] = x
-    return (x >> 8) % below
 
 
 @compiled
@@ -135,7 +126,7 @@ def _path(g: Ints) -> int:
         x = _row(at)
         if g[x + HEAD] == 0 and g[x + RUN] + g[x + TAIL] == g[T_NOW]:
             size += 1
-            if _draw(g, size) == 0:
+            if draw(g, T_RNG, size) == 0:
                 found = at
     size = 0
     while found >= 0:
@@ -149,7 +140,7 @@ def _path(g: Ints) -> int:
         found = -1
         if by_job:
             found = b
-        if by_machine and (not by_job or _draw(g, 2) == 0):
+        if by_machine and (not by_job or draw(g, T_RNG, 2) == 0):
             found = a
     return size
 
@@ -236,7 +227,7 @@ def _offer(g: Ints, value: int, forbidden: bool, one: int, choice: int, before: 
     c = g[T_CANDIDATES]
     if forbidden and value >= g[T_BEST]:
         g[c + 5] += 1
-        if _draw(g, g[c + 5]) == 0:
+        if draw(g, T_RNG, g[c + 5]) == 0:
             g[c + 6], g[c + 7], g[c + 8] = one, choice, before
         return
     if value < g[c + 1]:
@@ -244,7 +235,7 @@ def _offer(g: Ints, value: int, forbidden: bool, one: int, choice: int, before: 
     elif value > g[c + 1]:
         return
     g[c] += 1
-    if _draw(g, g[c]) == 0:
+    if draw(g, T_RNG, g[c]) == 0:
         g[c + 2], g[c + 3], g[c + 4] = one, choice, before
 
 
@@ -324,7 +315,7 @@ def _do(g: Ints, one: int, choice: int, before: int) -> bool:
     """Make a move, and forbid its reverse for a while; False, with nothing changed, if it closes a circle."""
     x = _row(one)
     machine, run, was = g[x + ON], g[x + RUN], g[x + M_PRED]
-    tenure = 6 + _draw(g, 8)
+    tenure = 6 + draw(g, T_RNG, 8)
     if choice < 0:
         rank = g[x + RANK]
         if before >= 0 and g[_row(before) + RANK] > rank:
@@ -391,7 +382,7 @@ def _shake(g: Ints, strength: int) -> None:
         g[T_TURN] += 1
         _look(g)
         c = g[T_CANDIDATES]
-        if g[c + 6] >= 0 and _draw(g, 2) == 0:
+        if g[c + 6] >= 0 and draw(g, T_RNG, 2) == 0:
             _do(g, g[c + 6], g[c + 7], g[c + 8])
         elif g[c + 2] >= 0:
             _do(g, g[c + 2], g[c + 3], g[c + 4])
@@ -420,8 +411,8 @@ def search(g: Ints, turns: int, patience: int, goal: int) -> int:
                 _keep(g, g[T_KEPT])
         if g[T_SINCE] > patience:
             # Mostly from where this search was best, now and then from the best of all.
-            _back(g, g[T_KEPT] if _draw(g, 3) == 0 else g[T_LOCAL_KEPT])
-            _shake(g, 6 + _draw(g, 20))
+            _back(g, g[T_KEPT] if draw(g, T_RNG, 3) == 0 else g[T_LOCAL_KEPT])
+            _shake(g, 6 + draw(g, T_RNG, 20))
             g[T_LOCAL], g[T_SINCE] = g[T_NOW], 0
             _keep(g, g[T_LOCAL_KEPT])
     return turns

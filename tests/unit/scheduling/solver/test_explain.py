@@ -42,7 +42,8 @@ def test_a_chain_of_waits() -> None:
         work("B.1", 30, setup=20, release=50),
         work("B.2", 40, "N", predecessors=(Predecessor("B.1", 10),)),
     ]
-    machines = [Machine("M"), Machine("N", [(400, 1_000)])]
+    # M closes while B cools: that is no wait.
+    machines = [Machine("M", [(0, 150), (500, 1_000)]), Machine("N", [(400, 1_000)])]
     shop = problem_of(machines, operations, [Order("A", 1_000), Order("B", 200, 4)])
     schedule = decoded(shop, "A", "B.1", "B.2")
     (late,) = explain(schedule)

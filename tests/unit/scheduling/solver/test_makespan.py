@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -14,7 +15,7 @@ from services.scheduling.solver import makespan
 from services.scheduling.solver.checker import check
 from services.scheduling.solver.decoder import Schedule
 from services.scheduling.solver.engine import solve
-from services.scheduling.solver.kernel import layout
+from services.scheduling.solver.kernel import layout, tabu
 from services.scheduling.solver.kernel.layout import Ints
 from services.scheduling.solver.model import Model
 from services.scheduling.solver.problem import Alternative, Machine, Operation, Predecessor, Problem
@@ -65,10 +66,36 @@ def test_what_it_finds_is_valid_and_as_long_as_it_says(seed: int, jobs: int, mac
     assert plan.score.key() <= plan_of(Schedule(model.flat, try_rules(model).block), "rule").score.key()
 
 
+@settings(max_examples=60)
+@given(st.integers(0, 1 << 30), st.integers(2, 8), st.integers(2, 5))
+def test_heads_tails_and_makespan_are_exact_in_every_step(seed: int, jobs: int, machines: int) -> None:
+    tried = try_rules(Model(route_shop(Random(seed), jobs, machines)))
+    g = makespan.block_of(tried.flat, tried.block, seed)
+    assert g[tabu.T_NOW] <= tried.score.makespan
+    for _ in range(30):
+        tabu.search(g, 1, 5, 0)
+        rows = g[tabu.TABU_HEAD : tabu.TABU_HEAD + len(tried.flat.model) * tabu.ROW].reshape(-1, tabu.ROW).tolist()
+        assert g[tabu.T_NOW] == max(row[tabu.HEAD] + row[tabu.RUN] for row in rows)
+        for row in rows:
+            before = [rows[each] for each in (row[tabu.J_PRED], row[tabu.M_PRED]) if each >= 0]
+            behind = [rows[each] for each in (row[tabu.J_SUCC], row[tabu.M_SUCC]) if each >= 0]
+            assert row[tabu.HEAD] == max((each[tabu.HEAD] + each[tabu.RUN] for each in before), default=0)
+            assert row[tabu.TAIL] == max((each[tabu.TAIL] + each[tabu.RUN] for each in behind), default=0)
+
+
 def test_the_same_seed_makes_the_same_plan() -> None:
     problem = route_shop(Random(3), 12, 4)
     plans = [solve(problem, seconds=1, moves=2_000, seed=7) for _ in range(3)]
     assert plans[0] == plans[1] == plans[2]
+
+
+def test_a_shop_in_the_middle_of_its_time_is_left_to_others() -> None:
+    """The tabu search counts from the origin."""
+    problem = replace(route_shop(Random(4), 8, 3), now=500)
+    assert not makespan.is_plain(Model(problem))
+    made = solve(problem, seconds=0.5)
+    assert check(problem, made) == []
+    assert min(each.start for each in made.operations) >= 500
 
 
 @pytest.mark.parametrize("seed", range(20))

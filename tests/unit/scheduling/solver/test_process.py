@@ -117,3 +117,15 @@ def test_the_worker_ends_with_a_parent_that_is_killed() -> None:
         assert worker.is_running()
         parent.kill()
     worker.wait(10)
+
+
+async def test_where_nothing_is_compiled_yet_the_rules_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiler takes half a minute; the run ends at its limit with a plan of the rules."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    solver = SolverProcess()
+    try:
+        made = await solver.solve(LARGE, seconds=6)
+    finally:
+        await solver.stop()
+    assert check(LARGE, made) == []
+    assert made.solver.startswith("rule:")

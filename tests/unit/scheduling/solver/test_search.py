@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from dataclasses import replace
 from itertools import permutations, product
 from pathlib import Path
 from random import Random
@@ -10,13 +13,25 @@ from random import Random
 import pytest
 
 from services.scheduling.offline import instance_problem
+from services.scheduling.solver import annealing
 from services.scheduling.solver.checker import check
 from services.scheduling.solver.decoder import decode
 from services.scheduling.solver.engine import rules_plan, solve
+from services.scheduling.solver.flat import flat_of
+from services.scheduling.solver.kernel import layout
 from services.scheduling.solver.model import Model
-from services.scheduling.solver.problem import Plan, Problem
+from services.scheduling.solver.problem import (
+    Alternative,
+    Machine,
+    Operation,
+    Order,
+    Plan,
+    Planned,
+    Problem,
+    SetupRow,
+)
 from services.scheduling.solver.scoring import score_of
-from tests.unit.scheduling.solver.shops import random_problem
+from tests.unit.scheduling.solver.shops import problem_of, random_problem
 
 
 @pytest.mark.parametrize(("name", "makespan"), [("ft06", 55), ("la01", 666)])
@@ -110,3 +125,44 @@ def test_it_stops_when_told_and_keeps_its_limit() -> None:
     )
     assert time.monotonic() - told[0] < 3
     assert check(problem, made) == []
+
+
+def test_where_nobody_is_late_setups_are_saved() -> None:
+    """Forty jobs of each of two families: a change of family takes 50 s, and one is enough."""
+    jobs = [Operation(f"{at}", f"{at}", (Alternative("M", 10),), family="AB"[at % 2]) for at in range(80)]
+    rows = {"S": [SetupRow("A", "B", 50), SetupRow("B", "A", 50)]}
+    orders = [Order(f"{at}", 100_000) for at in range(80)]
+    machine = Machine("M", setup_class="S", initial_family="A")
+    stands = {f"{at}": Planned(f"{at}", "M", 60 * at, 60 * at, 60 * at + 10) for at in range(80)}
+    shop = problem_of([machine], jobs, orders, setups=rows)
+    model = Model(shop)
+    by_turns = decode(model, model.order, [-1] * len(model)).block
+    run = annealing.begin(flat_of(model), by_turns, annealing.Budget(0, lambda: False, 30_000), seed=1, workers=1)
+    assert by_turns[layout.CHANGEOVER] == 79 * 50
+    assert annealing.run(run, lambda: None)[layout.CHANGEOVER] < 79 * 50 / 4
+    assert solve(shop, seconds=2).score.changeover == 50
+    # With a plan that stands moving comes before saving: strict order.
+    kept = solve(replace(shop, current=stands), seconds=1)
+    assert kept.score.moved <= rules_plan(replace(shop, current=stands)).score.moved
+
+
+@pytest.mark.parametrize("orders", [4, 40])
+@pytest.mark.parametrize("moves", [1, 3])
+def test_few_moves_end_at_once(orders: int, moves: int) -> None:
+    problem = random_problem(Random(11), orders=orders, machines=5)
+    began = time.monotonic()
+    assert check(problem, solve(problem, seconds=0.1, moves=moves)) == []
+    assert time.monotonic() - began < 60
+
+
+def test_counted_moves_give_the_same_plan_under_load() -> None:
+    """Each run in a thread beside two that keep the processors busy."""
+    problem = random_problem(Random(12), orders=30, machines=5)
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    try:
+        loaded = [solve(problem, seconds=1, moves=30_000) for _ in range(3)]
+    finally:
+        for each in busy:
+            each.kill()
+            each.wait()
+    assert loaded[0] == loaded[1] == loaded[2] == solve(problem, seconds=1, moves=30_000)
