@@ -11,6 +11,7 @@ from services.scheduling.api import router
 from services.scheduling.consumers import consumers
 from services.scheduling.models import Base
 from services.scheduling.models.facts import CalendarRow, Equipment, EquipmentState, Job, Order, SetupMatrix, WorkCentre
+from services.scheduling.tasks import desk
 
 service = Service(
     "scheduling",
@@ -18,7 +19,7 @@ service = Service(
     router,
     consumers,
     listens_to=("order", "equipment"),
-    leader_tasks={"plan": tasks.plan},
+    leader_tasks={"plan": tasks.plan, "desk": desk.serve},
     projections={
         "definitions": Projection(
             tables_of(CalendarRow, Equipment, SetupMatrix, WorkCentre),

@@ -205,14 +205,18 @@ class RunOut(BaseModel):
     """One attempt to plan. status: Solving, Optimal, Feasible, Infeasible, TimedOut, Failed, Cancelled.
 
     reason: "unchanged", "newer_request", "overtaken_by_shop", "interrupted", "worker_hangs", or the error.
-    conflicts: what made jobs impossible to plan.
+    conflicts: what made jobs impossible to plan. progress: how the search goes, or went last: phase (rules, search,
+    proof), seconds, score, bound (null: none is known), moves tried. With input_hash, seed, settings and engine a run
+    can be done again.
     """
 
     model_config = _example(
         run_id=_ID.format(1), no=12, status="Feasible", trigger=["jobs_released"], reason="",
         version_id=_ID.format(2), operations=312, solver="cp-sat", seconds=3.4, seed=1,
         input_hash="9f86d081884c7d659a2feaa0c55ad015", settings={"improvement_s": 3}, score={"missed": 0}, rules={},
-        conflicts=[], started_at="2026-11-23T08:00:00Z", finished_at="2026-11-23T08:00:04Z",
+        conflicts=[], engine="0.1.0",
+        progress={"phase": "search", "seconds": 2.1, "score": {"tardiness": 5400}, "bound": None, "moves": 812000},
+        started_at="2026-11-23T08:00:00Z", finished_at="2026-11-23T08:00:04Z",
     )  # fmt: skip
 
     run_id: UUID
@@ -230,6 +234,8 @@ class RunOut(BaseModel):
     score: dict[str, int]
     rules: dict[str, dict[str, int]]
     conflicts: list[dict[str, Any]]
+    progress: dict[str, Any] | None
+    engine: str
     started_at: datetime
     finished_at: datetime | None
 
@@ -239,7 +245,8 @@ class RunOut(BaseModel):
             run_id=row.id, no=row.no, status=row.status, trigger=row.trigger, reason=row.reason,
             version_id=row.version_id, operations=row.operations, solver=row.solver, seconds=round(row.seconds, 3),
             seed=row.seed, input_hash=row.input_hash, settings=row.settings, score=row.score, rules=row.rules,
-            conflicts=row.conflicts, started_at=row.started_at, finished_at=row.finished_at,
+            conflicts=row.conflicts, progress=row.progress, engine=row.engine, started_at=row.started_at,
+            finished_at=row.finished_at,
         )  # fmt: skip
 
 
@@ -352,7 +359,9 @@ class SettingsIn(Strict):
     frozen_window_s: what is planned to begin so soon stays as it is. improvement_s: real seconds in which a better plan
     than the rules' is looked for. stability_threshold_s: smaller shifts of times alone publish no version.
     repair_estimate_s: a stop lasts so long unless its end is announced. drift_threshold_s: so far from the plan is far,
-    or 20 % of the operation's duration where that is more.
+    or 20 % of the operation's duration where that is more. accept_moved, accept_harmed: a better plan is published by
+    itself if it moves at most so many operations (by more than half an hour, or to another machine) and makes at most
+    so many orders later than doing nothing; else it waits as a proposal among the scenarios. null: any number.
     """
 
     model_config = ConfigDict(
@@ -361,7 +370,8 @@ class SettingsIn(Strict):
             "examples": [
                 {
                     "frozen_window_s": 1800, "improvement_s": 3, "stability_threshold_s": 60,
-                    "repair_estimate_s": 7200, "drift_threshold_s": 900, "seed": 1,
+                    "repair_estimate_s": 7200, "drift_threshold_s": 900, "seed": 1, "accept_moved": 40,
+                    "accept_harmed": 0,
                 }
             ]
         },
@@ -373,6 +383,8 @@ class SettingsIn(Strict):
     repair_estimate_s: Annotated[int, Field(ge=60, le=30 * 86_400)]
     drift_threshold_s: Annotated[int, Field(ge=60, le=86_400)]
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    accept_moved: Annotated[int | None, Field(ge=0)] = None
+    accept_harmed: Annotated[int | None, Field(ge=0)] = None
 
 
 class SettingsOut(SettingsIn):
@@ -385,5 +397,6 @@ class SettingsOut(SettingsIn):
         return SettingsOut(
             frozen_window_s=row.frozen_window_s, improvement_s=row.improvement_s,
             stability_threshold_s=row.stability_threshold_s, repair_estimate_s=row.repair_estimate_s,
-            drift_threshold_s=row.drift_threshold_s, seed=row.seed,
+            drift_threshold_s=row.drift_threshold_s, seed=row.seed, accept_moved=row.accept_moved,
+            accept_harmed=row.accept_harmed,
         )  # fmt: skip

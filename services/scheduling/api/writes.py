@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import Response
 from mes.web import Ctx, IfMatch, Session, service_router, set_etag
 
-from services.scheduling.api.schemas import PinIn, PinOut, RequestedOut, RunIn, SettingsIn, SettingsOut
-from services.scheduling.commands import pins
+from services.scheduling.api.schemas import PinIn, PinOut, RequestedOut, RunIn, RunOut, SettingsIn, SettingsOut
+from services.scheduling.commands import pins, planning
 from services.scheduling.commands.requests import request_plan
 from services.scheduling.domain.changes import Why
 
@@ -20,6 +20,11 @@ router = service_router(tags=["planning"])
 async def post_run(body: RunIn, session: Session, ctx: Ctx) -> RequestedOut:
     request = await request_plan(session, ctx, {Why.REQUESTED})
     return RequestedOut(request=request or 0)
+
+
+@router.post("/runs/{run_id}/stop", summary="Stop a run and keep the best plan that it has found")
+async def post_stop(run_id: UUID, session: Session, ctx: Ctx) -> RunOut:
+    return RunOut.of(await planning.stop(session, ctx, run_id))
 
 
 @router.post("/pins", status_code=201, summary="Decide where a job is done, and from when on")

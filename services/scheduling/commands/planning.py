@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,12 +12,13 @@ from uuid import UUID
 
 from mes import outbox
 from mes.context import Context
+from mes.errors import Conflict, NotFound
 from mes.events.v1 import scheduling_pb2
 from sqlalchemy import Uuid, all_, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.scheduling.commands.publishing import Result, promise, publish
+from services.scheduling.commands.publishing import POLICY, Result, promise, publish
 from services.scheduling.domain import differences
 from services.scheduling.domain.changes import FORCING, Why
 from services.scheduling.domain.exclusion import Reason
@@ -26,6 +28,10 @@ from services.scheduling.queries.shop import placed
 from services.scheduling.queries.state import settings_of
 from services.scheduling.solver.problem import Operation, Plan, Planned, Problem
 
+try:
+    VERSION = importlib.metadata.version("lingnan-mes")
+except importlib.metadata.PackageNotFoundError:
+    VERSION = ""
 # The reason of a run whose reasons a stop swallowed.
 RESTART = "restart"
 # Orders to which nothing is promised any more.
@@ -92,20 +98,43 @@ async def take(session: AsyncSession, ctx: Context) -> Ticket | None:
     last = await session.scalar(select(func.max(ScheduleRun.no)).where(ScheduleRun.site_id == ctx.site_id))
     run = ScheduleRun(
         id=ctx.new_id(), site_id=ctx.site_id, no=(last or 0) + 1, status="Solving", trigger=reasons,
-        request=planning.requested, input_hash="", seed=settings.seed, settings=_as_json(settings), operations=0,
-        solver="", score={}, rules={}, conflicts=[], reason="", seconds=0.0, started_at=ctx.now,
+        request=planning.requested, input_hash="", seed=settings.seed, settings=as_json(settings), operations=0,
+        solver="", score={}, rules={}, conflicts=[], reason="", seconds=0.0, started_at=ctx.now, engine=VERSION,
     )  # fmt: skip
     session.add(run)
     forced = planning.version_id is None or any(why in FORCING or why == RESTART for why in reasons)
     return Ticket(planning.requested, run.id, reasons, forced, settings)
 
 
-def _as_json(settings: PlanningSettings) -> dict[str, Any]:
+def as_json(settings: PlanningSettings) -> dict[str, Any]:
+    """Settings as a run keeps them."""
     return {
         "frozen_window_s": settings.frozen_window_s, "improvement_s": settings.improvement_s,
         "stability_threshold_s": settings.stability_threshold_s, "repair_estimate_s": settings.repair_estimate_s,
-        "drift_threshold_s": settings.drift_threshold_s,
+        "drift_threshold_s": settings.drift_threshold_s, "accept_moved": settings.accept_moved,
+        "accept_harmed": settings.accept_harmed,
     }  # fmt: skip
+
+
+async def note_progress(session: AsyncSession, run_id: UUID, progress: Mapping[str, Any]) -> None:
+    """Write down how the search of a run goes."""
+    await session.execute(update(ScheduleRun).where(ScheduleRun.id == run_id).values(progress=dict(progress)))
+
+
+async def is_stopped(session: AsyncSession, run_id: UUID) -> bool:
+    """Whether a planner wants a run to end with the best plan so far."""
+    return bool(await session.scalar(select(ScheduleRun.stop).where(ScheduleRun.id == run_id)))
+
+
+async def stop(session: AsyncSession, ctx: Context, run_id: UUID) -> ScheduleRun:
+    """Have a run end with the best plan so far. Raises NotFound, Conflict when it is over."""
+    run = await session.get(ScheduleRun, run_id, with_for_update=True)
+    if run is None or run.site_id != ctx.site_id:
+        raise NotFound("scheduling.run_unknown", run=str(run_id))
+    if run.status != "Solving":
+        raise Conflict("scheduling.run_over", state=run.status, legal=["Solving"])
+    run.stop = True
+    return run
 
 
 async def retry(session: AsyncSession, ctx: Context, ticket: Ticket, reason: str) -> None:
@@ -163,7 +192,8 @@ async def conclude(
         return None
     version = None
     if outcome.plan is not None and outcome.problem is not None:
-        version = await _publish(session, ctx, planning, run, ticket, shop, outcome, insist)
+        candidate = _candidate(ticket, shop, outcome.problem, outcome.plan, outcome.unplanned or ())
+        version = await offer(session, ctx, planning, run, candidate, insist=insist)
     planning.planned = max(planning.planned, ticket.request)
     planning.planned_at = ctx.now
     if outcome.unplanned is not None:
@@ -196,39 +226,65 @@ def _announce(session: AsyncSession, ctx: Context, run: ScheduleRun) -> None:
     outbox.publish(session, ctx, event, key=ctx.site_id)
 
 
-async def _publish(
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A plan that could be published. made: where it has each job; orders: of the facts that it was made of.
+
+    incomplete: orders with jobs that it leaves out. threshold_s: smaller shifts of times alone are not worth it.
+    """
+
+    made: Mapping[str, Placed]
+    orders: Mapping[str, OrderFacts]
+    incomplete: set[str]
+    score: Mapping[str, int]
+    rules: Mapping[str, Mapping[str, int]]
+    solver: str
+    threshold_s: int
+
+
+def _candidate(ticket: Ticket, shop: Shop, problem: Problem, plan: Plan, unplanned: Iterable[str]) -> Candidate:
+    reserved = shop.reserved
+    made = positions(problem, plan)
+    return Candidate(
+        {job: each for job, each in made.items() if each.order not in reserved},
+        {name: order for name, order in shop.orders.items() if name not in reserved},
+        {shop.jobs[job].order for job in unplanned if job in shop.jobs} - reserved,
+        asdict(plan.score), {name: asdict(score) for name, score in plan.rules.items()}, plan.solver,
+        ticket.settings.stability_threshold_s,
+    )  # fmt: skip
+
+
+async def offer(
     session: AsyncSession,
     ctx: Context,
     planning: Planning,
     run: ScheduleRun,
-    ticket: Ticket,
-    shop: Shop,
-    outcome: Outcome,
-    insist: bool,
+    candidate: Candidate,
+    *,
+    insist: bool = False,
+    policy: str = POLICY,
 ) -> UUID | None:
-    assert outcome.plan is not None and outcome.problem is not None  # noqa: S101 - the caller looked
+    """Publish a plan if it matters; returns the version's id then. planning: the site's row, locked by the caller.
+
+    Raises Overtaken when a job of the plan has begun elsewhere or long before - unless `insist`.
+    """
     before = await placed(session, ctx.site_id, planning.version_id)
-    made = positions(outcome.problem, outcome.plan)
+    made, orders = candidate.made, candidate.orders
     rows = await session.execute(_STATES, {"ids": [UUID(job) for job in {*before, *made}]})
     states = {str(row.id): (row.state, str(row.equipment_id or "")) for row in rows}
     over = {job for job, (state, _) in states.items() if state in OVER}
-    threshold = ticket.settings.stability_threshold_s
     if not insist:
-        _look_for_begun(made, states, ctx.now + timedelta(seconds=max(threshold, 300)))
+        _look_for_begun(made, states, ctx.now + timedelta(seconds=max(candidate.threshold_s, 300)))
     ranked = differences.with_kept_ranks(before, (each for job, each in made.items() if job not in over))
     plan = {each.job: each for each in ranked}
     found = differences.difference(before, plan, over)
-    incomplete = {shop.jobs[job].order for job in outcome.unplanned or {} if job in shop.jobs}
-    if planning.version_id is not None and not differences.matters(before, plan, found, threshold):
+    live = _live(orders, candidate.incomplete)
+    if planning.version_id is not None and not differences.matters(before, plan, found, candidate.threshold_s):
         # Due dates may be others, though.
-        kept = differences.promises(before.values(), shop.orders, _live(shop.orders, incomplete))
-        await promise(session, ctx, planning.version_id, kept)
+        await promise(session, ctx, planning.version_id, differences.promises(before.values(), orders, live))
         return None
-    result = Result(
-        plan, before, found, differences.promises(plan.values(), shop.orders, _live(shop.orders, incomplete)),
-        asdict(outcome.plan.score), {name: asdict(score) for name, score in outcome.plan.rules.items()},
-        outcome.plan.solver,
-    )  # fmt: skip
+    promises = differences.promises(plan.values(), orders, live)
+    result = Result(plan, before, found, promises, candidate.score, candidate.rules, candidate.solver, policy)
     return await publish(session, ctx, planning, run, result)
 
 
@@ -264,7 +320,9 @@ async def _put_unplanned(session: AsyncSession, ctx: Context, shop: Shop, found:
     kept = {
         job: reason
         for job, reason in found.items()
-        if job in shop.jobs and _live(shop.orders, {shop.jobs[job].order}) == {shop.jobs[job].order}
+        if job in shop.jobs
+        and shop.jobs[job].order not in shop.reserved
+        and _live(shop.orders, {shop.jobs[job].order}) == {shop.jobs[job].order}
     }
     ids = [UUID(job) for job in kept]
     await session.execute(

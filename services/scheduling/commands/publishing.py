@@ -19,7 +19,7 @@ from services.scheduling.domain import differences
 from services.scheduling.domain.changes import drift_pause
 from services.scheduling.domain.differences import Difference, Promise
 from services.scheduling.domain.facts import Placed
-from services.scheduling.models import Planning, ScheduledOperation, ScheduleRun, ScheduleVersion
+from services.scheduling.models import Planning, Scenario, ScheduledOperation, ScheduleRun, ScheduleVersion
 
 POLICY = "auto"
 # Kafka's limit for a message is 1 MB; readers apply a version when they have all its chunks.
@@ -64,6 +64,7 @@ class Result:
     score: Mapping[str, int]
     rules: Mapping[str, Mapping[str, int]]
     solver: str
+    policy: str = POLICY
 
 
 async def publish(session: AsyncSession, ctx: Context, planning: Planning, run: ScheduleRun, result: Result) -> UUID:
@@ -81,6 +82,12 @@ async def publish(session: AsyncSession, ctx: Context, planning: Planning, run: 
     _announce(session, ctx, version, result)
     await promise(session, ctx, version.id, result.promises)
     planning.version_id, planning.version_no = version.id, version.no
+    # What was compared with another plan is history.
+    await session.execute(
+        update(Scenario)
+        .where(Scenario.site_id == ctx.site_id, Scenario.state == "Ready", Scenario.base_version_id != version.id)
+        .values(state="Outdated")
+    )
     planning.drift_pause_s = int(drift_pause(len(result.plan)).total_seconds())
     run.version_id = version.id
     await _prune(session, ctx, version.no)
@@ -92,8 +99,9 @@ def _version(ctx: Context, planning: Planning, run: ScheduleRun, result: Result)
     late = sum(1 for each in result.promises.values() if (each.lateness_s or 0) > 0)
     return ScheduleVersion(
         id=ctx.new_id(), site_id=ctx.site_id, no=planning.version_no + 1, state="Published",
-        previous_id=planning.version_id, run_id=run.id, policy=POLICY, approved_by=ctx.actor, trigger=run.trigger,
-        solver=result.solver, score=dict(result.score), rules={name: dict(one) for name, one in result.rules.items()},
+        previous_id=planning.version_id, run_id=run.id, policy=result.policy, approved_by=ctx.actor,
+        trigger=run.trigger, solver=result.solver, score=dict(result.score),
+        rules={name: dict(one) for name, one in result.rules.items()},
         operations=len(result.plan),
         changes={
             "added": len(found.added), "removed": len(found.removed), "moved": len(found.moved),

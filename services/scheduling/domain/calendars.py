@@ -44,3 +44,14 @@ def share(windows: Sequence[Window] | None, end: int) -> float:
     if windows is None or end <= 0:
         return 1.0
     return max(sum(b - max(a, 0) for a, b in windows if b > 0) / end, 0.001)
+
+
+def joined(windows: Sequence[Window]) -> list[Window]:
+    """Windows sorted, with those that overlap or touch made one."""
+    made: list[Window] = []
+    for begin, end in sorted(windows):
+        if made and begin <= made[-1][1]:
+            made[-1] = (made[-1][0], max(made[-1][1], end))
+        elif begin < end:
+            made.append((begin, end))
+    return made

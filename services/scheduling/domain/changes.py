@@ -30,12 +30,13 @@ class Why(StrEnum):
     PINNED = "pinned"
     SETTINGS = "settings"
     REQUESTED = "requested"
+    DECIDED = "decided"
     ELSEWHERE = "begun_elsewhere"
     DRIFT = "far_from_plan"
 
 
 # What makes the published plan wrong rather than merely not the best: its repair is published at once.
-FORCING = frozenset(Why) - {Why.ORDER_CHANGED, Why.EQUIPMENT_BACK, Why.SETTINGS, Why.REQUESTED, Why.DRIFT}
+FORCING = frozenset(Why) - {Why.ORDER_CHANGED, Why.EQUIPMENT_BACK, Why.SETTINGS, Why.REQUESTED, Why.DECIDED, Why.DRIFT}
 
 
 @dataclass(frozen=True, slots=True)

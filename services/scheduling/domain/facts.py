@@ -21,13 +21,16 @@ ACTIVE_ORDERS = frozenset({"Released", "InProgress"})
 PENDING_ORDERS = frozenset({"Draft", "Held"})
 DOWN = "UNPLANNED_DOWN"
 PLANNED_DOWN = "PLANNED_DOWN"
+WEIGHTS: Mapping[int, int] = {1: 16, 2: 8, 3: 4, 4: 2}
+"""What a second of an order's tardiness counts by its priority unless planners decide otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class MachineFacts:
     """A machine. calendar: key into `Shop.calendars`, "" for none. family: what it was last set up for.
 
-    since: when its state began; expected_until: when it is expected to end, if anybody said so.
+    since: when its state began; expected_until: when it is expected to end, if anybody said so. closed, extra: spans in
+    which a planner lets it not work, or work beside its calendar.
     """
 
     id: str
@@ -40,6 +43,8 @@ class MachineFacts:
     since: datetime | None = None
     expected_until: datetime | None = None
     last_job: str = ""
+    closed: Sequence[tuple[datetime, datetime]] = ()
+    extra: Sequence[tuple[datetime, datetime]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,11 @@ class MatrixRow:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """Everything there is. jobs: those that are not over; over: jobs that are and that others name before them."""
+    """Everything there is. jobs: those that are not over; over: jobs that are and that others name before them.
+
+    weights: what a second of an order's tardiness counts, by priority (1 is the most urgent); all others count once.
+    reserved: orders that are there for planning only; their jobs are no jobs yet and never published.
+    """
 
     machines: Mapping[str, MachineFacts] = field(default_factory=dict)
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
@@ -142,6 +151,8 @@ class Shop:
     jobs: Mapping[str, JobFacts] = field(default_factory=dict)
     over: Mapping[str, OverFacts] = field(default_factory=dict)
     current: Mapping[str, Placed] = field(default_factory=dict)
+    weights: Mapping[int, int] = field(default_factory=lambda: WEIGHTS)
+    reserved: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 
-from services.scheduling.domain.calendars import SECOND, Window, share, windows_of
+from services.scheduling.domain.calendars import SECOND, Window, joined, share, windows_of
 from services.scheduling.domain.facts import DOWN, PLANNED_DOWN, MachineFacts, Policy, Shop
 
 DAY_S = 86_400
@@ -55,11 +55,21 @@ class Times:
         facts = self.shop.machines.get(machine)
         key = facts.calendar if facts else ""
         calendar = self.shop.calendars.get(key)
-        if calendar is None:
-            return None
-        if key not in self._windows:
+        if calendar is not None and key not in self._windows:
             self._windows[key] = windows_of(calendar, self.origin, -LOOK_BACK_S, self.horizon)
-        return self._windows[key]
+        windows = self._windows.get(key)
+        if facts is not None and (facts.closed or facts.extra):
+            return self._changed(windows, facts)
+        return windows
+
+    def _changed(self, windows: Sequence[Window] | None, facts: MachineFacts) -> Sequence[Window] | None:
+        """Windows with what planners opened and closed; closed counts where both are said."""
+        whole_time = [(-LOOK_BACK_S, self.horizon)]
+        opened = [] if windows is None else [(self.at(a), self.at(b)) for a, b in facts.extra]
+        made = joined([*(whole_time if windows is None else windows), *opened])
+        for begin, end in ((self.at(a), self.at(b)) for a, b in facts.closed):
+            made = [part for a, b in made for part in ((a, min(b, begin)), (max(a, end), b)) if part[0] < part[1]]
+        return made
 
     def available_from(self, machine: MachineFacts) -> int:
         """From when a machine can be used: 0, or when its stop is expected to end.

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from mes.db import Json, PrimaryId
-from sqlalchemy import BigInteger, Index, Text
+from sqlalchemy import BigInteger, Index, Text, false
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -37,7 +37,11 @@ class Planning(Base):
 
 
 class PlanningSettings(Base):
-    """What a planner may set. Spans are business seconds, but for improvement_s (real)."""
+    """What a planner may set. Spans are business seconds, but for improvement_s (real).
+
+    accept_moved, accept_harmed: a better plan is published by itself if it moves at most so many operations, and makes
+    at most so many orders later; none: any number.
+    """
 
     __tablename__ = "planning_settings"
 
@@ -48,11 +52,17 @@ class PlanningSettings(Base):
     repair_estimate_s: Mapped[int]
     drift_threshold_s: Mapped[int]
     seed: Mapped[int]
+    accept_moved: Mapped[int | None]
+    accept_harmed: Mapped[int | None]
     version: Mapped[int]
 
 
 class ScheduleRun(Base):
-    """One attempt to plan. trigger: its reasons; score and rules: parts as the engine counts them."""
+    """One attempt to plan. trigger: its reasons; score and rules: parts as the engine counts them.
+
+    progress: how its search goes, or went last (see `solver.engine.Progress`); stop: a planner wants it to end with the
+    best plan so far. engine: version of the product.
+    """
 
     __tablename__ = "schedule_run"
     __table_args__ = (Index("uq_schedule_run_site_id_no", "site_id", "no", unique=True),)
@@ -72,6 +82,9 @@ class ScheduleRun(Base):
     rules: Mapped[Json]
     conflicts: Mapped[Json]
     reason: Mapped[str]
+    progress: Mapped[Json | None]
+    stop: Mapped[bool] = mapped_column(default=False, server_default=false())
+    engine: Mapped[str] = mapped_column(default="", server_default="")
     seconds: Mapped[float]
     version_id: Mapped[UUID | None]
     started_at: Mapped[datetime]
@@ -168,3 +181,55 @@ class Pin(Base):
     start_at: Mapped[datetime]
     by: Mapped[str]
     at: Mapped[datetime]
+
+
+class PlanningDecision(Base):
+    """What a planner decided for planning alone (see `domain.decisions`), until it is withdrawn or expires.
+
+    state: InForce, Withdrawn, Expired. promised_end: of a quote, which reserves its operations' place. scenario_id: the
+    one that brought it.
+    """
+
+    __tablename__ = "planning_decision"
+    __table_args__ = (Index("ix_planning_decision_site_id_state", "site_id", "state"),)
+
+    id: Mapped[PrimaryId]
+    site_id: Mapped[UUID]
+    kind: Mapped[str]
+    body: Mapped[Json]
+    note: Mapped[str]
+    state: Mapped[str]
+    by: Mapped[str]
+    at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    promised_end: Mapped[datetime | None]
+    scenario_id: Mapped[UUID | None]
+
+
+class Scenario(Base):
+    """A plan that is not published: of what a planner tries (what_if), or one that needs a planner's word (proposal).
+
+    state: Queued, Solving, Ready, Infeasible, Failed, Promoted, Discarded, Outdated (another plan was published since).
+    changes: decisions that are tried (kind, body). result: the comparison; plan: where it has its jobs.
+    """
+
+    __tablename__ = "scenario"
+    __table_args__ = (Index("uq_scenario_site_id_no", "site_id", "no", unique=True),)
+
+    id: Mapped[PrimaryId]
+    site_id: Mapped[UUID]
+    no: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str]
+    name: Mapped[str]
+    state: Mapped[str]
+    changes: Mapped[Json]
+    seconds: Mapped[float]
+    seed: Mapped[int]
+    base_version_id: Mapped[UUID | None]
+    input_hash: Mapped[str]
+    reason: Mapped[str]
+    result: Mapped[Json]
+    plan: Mapped[Json]
+    by: Mapped[str]
+    at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -24,9 +24,6 @@ from services.scheduling.solver.problem import (
     Problem,
     SetupRow,
 )
-
-# A second of tardiness counts so much by priority (1 is the most urgent); all others count once.
-WEIGHTS = {1: 16, 2: 8, 3: 4, 4: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,9 @@ def build(
     jobs = {job.id: job for job in shop.jobs.values() if job.id not in left_out}
     horizon = _horizon(shop, jobs, origin) * stretch
     draft = _draft(shop, Times(origin, horizon, shop, policy), jobs, components)
-    operations = [_operation(draft, job) for job in sorted(jobs.values(), key=lambda job: job.id)]
+    # Reserved ones first: planned for the same moment as another they go before it, as they were promised.
+    ordered = sorted(jobs.values(), key=lambda job: (job.order not in shop.reserved, job.id))
+    operations = [_operation(draft, job) for job in ordered]
     problem = Problem(
         origin=origin,
         now=0,
@@ -92,6 +91,8 @@ def _horizon(shop: Shop, jobs: Mapping[str, JobFacts], origin: datetime) -> int:
             loads[way.machine] += _work(shop, job, way) + way.setup_s
         release = (job.material_ready_at or origin) - origin
         longest = max(longest, job.lead_days * DAY_S, int(release.total_seconds()))
+    closed = [end for machine in shop.machines.values() for _, end in machine.closed]
+    longest = max([longest, *(int((end - origin).total_seconds()) for end in closed)])
     return horizon_for(loads, shop, origin, longest)
 
 
@@ -176,15 +177,16 @@ def _predecessor(draft: _Draft, before: JobFacts, job: JobFacts) -> Predecessor:
 def _machines(draft: _Draft, operations: Sequence[Operation]) -> list[Machine]:
     """Machines that something can be done on, with their windows from the origin on."""
     named = {way.machine for each in operations for way in each.alternatives} | {each.machine for each in operations}
-    clipped: dict[str, list[tuple[int, int]] | None] = {}
+    clipped: dict[Hashable, list[tuple[int, int]] | None] = {}
     classes = {row.work_centre for row in draft.shop.matrix}
     made = []
     for machine in sorted(draft.shop.machines.values(), key=lambda each: each.id):
         if machine.id not in named:
             continue
-        if machine.calendar not in clipped:
-            clipped[machine.calendar] = _from_origin(draft.times.windows(machine.id))
-        windows = clipped[machine.calendar]
+        key = machine.calendar, machine.closed, machine.extra
+        if key not in clipped:
+            clipped[key] = _from_origin(draft.times.windows(machine.id))
+        windows = clipped[key]
         available = draft.times.available_from(machine)
         made.append(Machine(machine.id, windows, available, _class_of(machine, classes), machine.family))
     return made
@@ -214,13 +216,13 @@ def _setups(shop: Shop) -> dict[str, list[SetupRow]]:
 
 def _orders(draft: _Draft, operations: Sequence[Operation]) -> list[Order]:
     named = sorted({each.order for each in operations})
-    return [_order(draft.times, draft.shop.orders[one]) for one in named]
+    return [_order(draft.times, draft.shop, draft.shop.orders[one]) for one in named]
 
 
-def _order(times: Times, order: OrderFacts) -> Order:
+def _order(times: Times, shop: Shop, order: OrderFacts) -> Order:
     due = times.at(order.due_at) if order.due_at and order.deadline_type != "None" else None
     hard = due is not None and order.deadline_type == "Hard"
-    return Order(order.id, due, WEIGHTS.get(order.priority, 1), hard, times.upper(order.release_at))
+    return Order(order.id, due, shop.weights.get(order.priority, 1), hard, times.upper(order.release_at))
 
 
 def _current(draft: _Draft) -> dict[str, Planned]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from mes.events.v1.order_pb2 import CalendarDefined
 from mes.shifts import Calendar, calendar_of
-from sqlalchemy import select, text
+from sqlalchemy import or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.scheduling.domain.decisions import Decision, applied
 from services.scheduling.domain.facts import JobFacts, MachineFacts, MatrixRow, OrderFacts, OverFacts, Placed, Shop, Way
-from services.scheduling.models import CalendarRow, Planning, SetupMatrix
+from services.scheduling.models import CalendarRow, Planning, PlanningDecision, SetupMatrix
 
 log = logging.getLogger(__name__)
 
@@ -69,14 +71,17 @@ _PLACED = text(
 )
 
 
-async def load_shop(session: AsyncSession, site: UUID) -> Shop:
-    """Everything that is not over, and the published plan. One snapshot: the caller's transaction."""
+async def load_shop(session: AsyncSession, site: UUID, now: datetime) -> Shop:
+    """Everything that is not over, and the published plan, with what planners decided and is in force at `now`.
+
+    One snapshot: the caller's transaction.
+    """
     jobs = {job.id: job for job in [_job(row) for row in await session.execute(_JOBS, {"site": site})]}
     named = {UUID(one) for job in jobs.values() for one in job.predecessors if one not in jobs}
     over = await session.execute(_OVER, {"ids": list(named)}) if named else ()
     machines = [_machine(row) for row in await session.execute(_MACHINES, {"site": site})]
     orders = [_order(row) for row in await session.execute(_ORDERS, {"site": site})]
-    return Shop(
+    shop = Shop(
         machines={machine.id: machine for machine in machines},
         calendars=await _calendars(session, site),
         matrix=await _matrix(session, site),
@@ -85,6 +90,21 @@ async def load_shop(session: AsyncSession, site: UUID) -> Shop:
         over={str(row.id): OverFacts(row.finished_at, row.move_s) for row in over},
         current=await placed(session, site, await session.scalar(_version_of(site))),
     )
+    return applied(shop, await in_force(session, site, now))
+
+
+async def in_force(session: AsyncSession, site: UUID, now: datetime) -> list[Decision]:
+    """Decisions that planning keeps to now, the oldest first."""
+    rows = await session.scalars(
+        select(PlanningDecision)
+        .where(
+            PlanningDecision.site_id == site,
+            PlanningDecision.state == "InForce",
+            or_(PlanningDecision.expires_at.is_(None), PlanningDecision.expires_at > now),
+        )
+        .order_by(PlanningDecision.at, PlanningDecision.id)
+    )
+    return [Decision(row.kind, row.body) for row in rows]
 
 
 def _version_of(site: UUID) -> Any:

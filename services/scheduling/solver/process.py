@@ -12,10 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from services.scheduling.solver.problem import Infeasible, Plan, Problem
 from services.scheduling.solver.worker import HEAD, frame
+
+if TYPE_CHECKING:
+    from services.scheduling.solver.engine import Progress
 
 logger = logging.getLogger(__name__)
 _WORKER = "services.scheduling.solver.worker"
@@ -42,8 +45,10 @@ class _Died(Exception):
 class _Run:
     number: int
     on_plan: Callable[[Plan], None] | None
-    ended: asyncio.Future[Plan]
+    ended: asyncio.Future[Any]
     best: Plan | None = None
+    asked: bool = False
+    progress: Progress | None = None
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     planned: asyncio.Event = field(default_factory=asyncio.Event)
@@ -84,6 +89,11 @@ class SolverProcess:
     def pid(self) -> int | None:
         """Of the worker; None while there is none."""
         return self._process.pid if self._process else None
+
+    @property
+    def progress(self) -> Progress | None:
+        """How the run in progress goes; None without one, or before it told."""
+        return self._run.progress if self._run else None
 
     async def start(self) -> None:
         """Start the worker; it loads OR-Tools by itself meanwhile."""
@@ -139,6 +149,31 @@ class SolverProcess:
                 if not self._idle.is_set():
                     self._send("stop", number)
                 self._run = None
+
+    async def ask(self, name: str, *arguments: Any) -> Any:
+        """An answer of `desk.ANSWERS`; questions wait for each other. Raises Infeasible, SolverFailed.
+
+        For a process of its own: a question would keep a search waiting, and a search would supersede it.
+        """
+        async with self._lock:
+            for _ in range(_ATTEMPTS):
+                self._runs += 1
+                run = self._run = _Run(self._runs, None, asyncio.get_running_loop().create_future(), asked=True)
+                try:
+                    await self._ready()
+                    message = await asyncio.to_thread(frame, ("ask", run.number, name, arguments))
+                    self._idle.clear()
+                    self._write(message)
+                    return await run.ended
+                except _Died:
+                    logger.warning("the solver process died over a question; it is started again")
+                except asyncio.CancelledError:
+                    # Nobody waits for the answer; the next question shall not either.
+                    await self._restart()
+                    raise
+                finally:
+                    self._run = None
+        raise SolverFailed("the solver process died repeatedly")
 
     async def _attempts(self, run: _Run, problem: Problem, seconds: float, seed: int) -> Plan:
         until = monotonic() + seconds
@@ -241,8 +276,12 @@ class SolverProcess:
             return
         if kind == "begun":
             run.begun.set()
+        elif kind == "progress":
+            run.progress = content
         elif kind == "plan":
             run.offer(content, tell=not run.cancelled.is_set())
+        elif kind == "done" and run.asked:
+            run.ended.set_result(content)
         elif kind == "done":
             run.offer(content, tell=True)
             run.ended.set_result(content)

@@ -3,9 +3,10 @@
 Speaks in frames (8 bytes of length, then a pickle) over stdin and stdout with the one process that started it, and ends
 when stdin does: a parent that is killed closes the pipe, whatever else happens to it. Imports only the solver.
 
-In: ("solve", run, problem, seconds, seed), ("stop", run). Out: ("begun", run, None) when a run's time begins to count,
-("plan", run, plan) for each better plan, then one of ("done", run, plan), ("infeasible", run, conflicts), ("failed",
-run, traceback).
+In: ("solve", run, problem, seconds, seed), ("ask", run, name, arguments) for one of `desk.ANSWERS`, ("stop", run). Out:
+("begun", run, None) when a run's time begins to count, ("plan", run, plan) for each better plan, ("progress", run,
+progress) now and then, in the end one of ("done", run, plan or answer), ("infeasible", run, conflicts), ("failed", run,
+traceback).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
@@ -52,7 +54,7 @@ class _Worker:
                 if message[0] == "stop":
                     self._stopped.add(message[1])
                 else:
-                    self._orders.put(message[1:])
+                    self._orders.put(message)
         finally:
             os._exit(0)
 
@@ -62,7 +64,11 @@ class _Worker:
         from services.scheduling.solver import search  # noqa: F401 - loads OR-Tools before the first request
 
         while True:
-            self._solve(*self._orders.get())
+            kind, *rest = self._orders.get()
+            if kind == "ask":
+                self._answer(*rest)
+            else:
+                self._solve(*rest)
 
     def _warm(self) -> None:
         """Load what is compiled, or compile it: the first time on a machine that takes half a minute."""
@@ -115,6 +121,7 @@ class _Worker:
                 seconds=max(until - time.monotonic(), 0.1),
                 seed=seed,
                 on_plan=lambda plan: self._say("plan", run, plan),
+                on_progress=lambda progress: self._say("progress", run, progress),
                 should_stop=lambda: run in self._stopped,
             )
         except Infeasible as error:
@@ -125,6 +132,21 @@ class _Worker:
             self._say("done", run, plan)
         finally:
             self._stopped.discard(run)
+
+    def _answer(self, run: int, name: str, arguments: Sequence[Any]) -> None:
+        from services.scheduling.solver.desk import ANSWERS
+        from services.scheduling.solver.problem import Infeasible
+
+        self._say("begun", run, None)
+        self._ready.wait()
+        try:
+            answer = ANSWERS[name](*arguments)
+        except Infeasible as error:
+            self._say("infeasible", run, error.conflicts)
+        except Exception:
+            self._say("failed", run, traceback.format_exc())
+        else:
+            self._say("done", run, answer)
 
     def _say(self, *message: object) -> None:
         self._target.write(frame(message))

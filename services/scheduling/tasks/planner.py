@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -16,14 +16,17 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from services.scheduling import metrics
-from services.scheduling.commands import planning
+from services.scheduling.commands import planning, scenarios
 from services.scheduling.commands.planning import Outcome, Overtaken, Ticket
+from services.scheduling.domain.comparison import Comparison, compare, within
 from services.scheduling.domain.exclusion import Reason
 from services.scheduling.domain.facts import Policy, Shop
 from services.scheduling.queries.problem import Built, build
 from services.scheduling.queries.shop import load_shop
 from services.scheduling.solver.checker import check
+from services.scheduling.solver.engine import rules_plan
 from services.scheduling.solver.problem import Infeasible, Plan
+from services.scheduling.tasks.conflicts import left_out, named
 from services.scheduling.tasks.solving import Begun, Solving
 
 log = logging.getLogger(__name__)
@@ -32,7 +35,8 @@ log = logging.getLogger(__name__)
 _FURTHEST = 8
 # So often a plan is made anew because the shop was faster.
 _OVERTAKEN = 3
-_LOOK_S = 0.2
+_LOOK_S = 0.1
+_TELL_EVERY = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,9 @@ class Planner:
                 await planning.drop(session, self._running.context(), ticket)
             return
         made = await self._first(ticket, shop)
+        proposed = made.plan
+        if (beyond := await self._beyond(ticket, made, proposed)) is not None:
+            made = await self._repaired(made)
         try:
             final = made.begun.rest is None
             outcome = Outcome(
@@ -99,6 +106,8 @@ class Planner:
             )  # fmt: skip
             if ticket.forced or final:
                 await self._conclude(ticket, made.shop, outcome)
+            if beyond is not None:
+                await self._propose(ticket, made, proposed, beyond)
             if made.begun.rest is not None:
                 await self._improve(ticket, made, made.begun.rest, outcome, began)
         finally:
@@ -124,7 +133,7 @@ class Planner:
         async with self._running.read() as session:
             # One snapshot for all statements.
             await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-            return await load_shop(session, self._running.site_id)
+            return await load_shop(session, self._running.site_id, self._running.clock.now())
 
     async def _first(self, ticket: Ticket, shop: Shop) -> _Made:
         """A first plan. What an engine finds impossible is left out and named, the rest is planned."""
@@ -139,11 +148,11 @@ class Planner:
             try:
                 begun = await self._solving.begin(built.problem, seconds, ticket.settings.seed)
             except Infeasible as infeasible:
-                conflicts += _named(infeasible)
-                left_out = _left_out(shop, infeasible)
-                if not left_out.keys() - given.keys():
+                conflicts += named(infeasible)
+                left = left_out(shop, infeasible)
+                if not left.keys() - given.keys():
                     raise
-                given |= left_out
+                given |= left
                 continue
             if begun.first.beyond_horizon and stretch < _FURTHEST:
                 await begun.abandon()
@@ -158,6 +167,37 @@ class Planner:
             log.error("the engine's plan is wrong", extra={"first": [str(each) for each in wrong[:5]]})
             raise ValueError(f"plan refused by the checker: {len(wrong)} violations, first {wrong[0]}")
 
+    # ---- a planner's limits ----
+
+    async def _beyond(self, ticket: Ticket, made: _Made, plan: Plan) -> Comparison | None:
+        """The difference of a plan to doing nothing, if it is beyond what planners let pass; None if it may pass."""
+        limits, problem = ticket.settings, made.built.problem
+        if not problem.current or (limits.accept_moved is None and limits.accept_harmed is None):
+            return None
+        nothing = await asyncio.to_thread(rules_plan, problem, quick=True)
+        found = await asyncio.to_thread(compare, problem, nothing, plan)
+        if within(found, limits.accept_moved, limits.accept_harmed) or plan.score.key() >= nothing.score.key():
+            return None
+        return found
+
+    async def _propose(self, ticket: Ticket, made: _Made, plan: Plan, found: Comparison) -> None:
+        """Put a plan before the planner."""
+        problem = made.built.problem
+        positions = scenarios.stored(planning.positions(problem, plan))
+        async with self._running.transaction() as session:
+            context = self._running.context()
+            row = await planning.locked_planning(session, context.site_id)
+            await scenarios.propose(
+                session, context, found, problem, positions, base=row.version_id if row else None, digest=made.digest,
+                settings=planning.as_json(ticket.settings), solver=plan.solver,
+            )  # fmt: skip
+
+    async def _repaired(self, made: _Made) -> _Made:
+        """What stands, mended as far as it must be: that is published without asking."""
+        nothing = await asyncio.to_thread(rules_plan, made.built.problem, quick=True)
+        await self._verify(made.built, nothing)
+        return replace(made, begun=Begun(nothing, made.begun.rest))
+
     # ---- improvement ----
 
     def _improvement(self, ticket: Ticket, operations: int) -> float:
@@ -169,6 +209,7 @@ class Planner:
     async def _improve(
         self, ticket: Ticket, made: _Made, rest: asyncio.Task[Plan], outcome: Outcome, began: float
     ) -> None:
+        beyond: Comparison | None = None
         overtaken = await self._watch(rest, ticket)
         better = await rest
         spent = time.monotonic() - began
@@ -177,10 +218,15 @@ class Planner:
             outcome = replace(outcome, status="Cancelled", reason="newer_request", plan=None)
         elif better.score.key() < made.plan.score.key():
             await self._verify(made.built, better)
-            outcome = replace(outcome, plan=better, status=better.status)
+            if (beyond := await self._beyond(ticket, made, better)) is None:
+                outcome = replace(outcome, plan=better, status=better.status)
+            else:
+                outcome = replace(outcome, plan=None, status=better.status, reason="needs_confirmation")
         elif ticket.forced:
             outcome = replace(outcome, plan=None, status=better.status)
         await self._finish(ticket, made, replace(outcome, seconds=spent, final=True))
+        if beyond is not None:
+            await self._propose(ticket, made, better, beyond)
 
     async def _finish(self, ticket: Ticket, made: _Made, outcome: Outcome) -> None:
         try:
@@ -193,26 +239,19 @@ class Planner:
 
     async def _watch(self, work: asyncio.Task[Plan], ticket: Ticket) -> bool:
         """Wait for the work; end it when there is a newer request, or the clock is stepped. Whether that was so."""
+        looks, stop = 0, False
         while not work.done():
             await asyncio.wait({work}, timeout=_LOOK_S)
+            looks += 1
             async with self._running.read() as session:
                 requested, due = await planning.is_due(session, self._running.site_id, self._running.clock.now())
+                stop = await planning.is_stopped(session, ticket.run_id)
+            if looks % _TELL_EVERY == 0 and (progress := self._solving.progress) is not None:
+                async with self._running.transaction() as session:
+                    await planning.note_progress(session, ticket.run_id, asdict(progress))
             newer = due and requested > ticket.request
-            if newer or self._running.clock.state.mode == "stepped":
+            if newer or stop or self._running.clock.state.mode == "stepped":
                 await self._solving.cancel()
                 await asyncio.wait({work})
                 return newer
         return False
-
-
-def _named(infeasible: Infeasible) -> list[Mapping[str, Any]]:
-    return [{"id": one, "code": code, "params": dict(params)} for one, code, params in infeasible.conflicts]
-
-
-def _left_out(shop: Shop, infeasible: Infeasible) -> dict[str, Reason]:
-    """Jobs named by the conflicts; of an order that is named, all of them."""
-    found: dict[str, Reason] = {}
-    for one, code, params in infeasible.conflicts:
-        jobs = [one] if one in shop.jobs else [job.id for job in shop.jobs.values() if job.order == one]
-        found |= {job: Reason("infeasible", {"conflict": code, **params}) for job in jobs}
-    return found

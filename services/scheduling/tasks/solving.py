@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.scheduling.solver.engine import rules_plan
+from services.scheduling.solver.engine import Progress, rules_plan
 from services.scheduling.solver.problem import Plan, Problem
 from services.scheduling.solver.process import SolverFailed, SolverProcess
 
@@ -64,6 +64,11 @@ class Solving:
             # Whatever is wrong with the process, the shop gets a plan.
             log.error("the solver's process failed, rules only", extra={"error": str(error)[:500]})
             return await asyncio.to_thread(rules_plan, problem)
+
+    @property
+    def progress(self) -> Progress | None:
+        """How the search goes; None without one."""
+        return self.process.progress
 
     async def cancel(self) -> None:
         """End the search soon; it then answers with the best so far."""

@@ -60,7 +60,11 @@ class Plant:
             self.heard.append(event)
 
         listening.on(
-            scheduling_pb2.SchedulePublished, scheduling_pb2.PromisesChanged, scheduling_pb2.ScheduleRunFinished
+            scheduling_pb2.SchedulePublished,
+            scheduling_pb2.PromisesChanged,
+            scheduling_pb2.ScheduleRunFinished,
+            scheduling_pb2.ScenarioFinished,
+            scheduling_pb2.PlanningDecided,
         )(hear)
         voices = [Service(name, service_metadata(), APIRouter()) for name in ("order", "equipment")]
         listener = Service("listener", service_metadata(), APIRouter(), listening, listens_to=("scheduling",))

@@ -221,3 +221,86 @@ class ScheduleRunFinished(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ScheduleRunFinished: _TypeAlias = ScheduleRunFinished  # noqa: Y015
+
+@_typing.final
+class ScenarioFinished(_message.Message):
+    """A plan that was tried, or that waits for a planner's word, is there to be looked at: GET /scenarios/{id}."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCENARIO_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    BASE_VERSION_ID_FIELD_NUMBER: _builtins.int
+    HELPED_FIELD_NUMBER: _builtins.int
+    HARMED_FIELD_NUMBER: _builtins.int
+    MOVED_FIELD_NUMBER: _builtins.int
+    scenario_id: _builtins.str
+    kind: _builtins.str
+    """what_if | proposal"""
+    state: _builtins.str
+    """Ready Infeasible Failed"""
+    base_version_id: _builtins.str
+    """the published version that it was compared with"""
+    helped: _builtins.int
+    """orders that end sooner against their dates than if nothing is done"""
+    harmed: _builtins.int
+    moved: _builtins.int
+    """operations"""
+    def __init__(
+        self,
+        *,
+        scenario_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        state: _builtins.str = ...,
+        base_version_id: _builtins.str = ...,
+        helped: _builtins.int = ...,
+        harmed: _builtins.int = ...,
+        moved: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_version_id", b"base_version_id", "harmed", b"harmed", "helped", b"helped", "kind", b"kind", "moved", b"moved", "scenario_id", b"scenario_id", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScenarioFinished: _TypeAlias = ScenarioFinished  # noqa: Y015
+
+@_typing.final
+class PlanningDecided(_message.Message):
+    """What a planner decided for planning alone, a quote's reservation too, holds or holds no more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PROMISED_END_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    decision_id: _builtins.str
+    kind: _builtins.str
+    """order_terms | order_held | machine_out | extra_time | new_order | weights"""
+    state: _builtins.str
+    """InForce Withdrawn Expired"""
+    @_builtins.property
+    def promised_end(self) -> _timestamp_pb2.Timestamp:
+        """of a quote"""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        decision_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        state: _builtins.str = ...,
+        promised_end: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "promised_end", b"promised_end"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_id", b"decision_id", "expires_at", b"expires_at", "kind", b"kind", "promised_end", b"promised_end", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanningDecided: _TypeAlias = PlanningDecided  # noqa: Y015
