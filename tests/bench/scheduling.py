@@ -14,6 +14,8 @@ import json
 import os
 import platform
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from time import monotonic
@@ -28,9 +30,11 @@ from ortools.sat.python import cp_model
 
 from services.scheduling.offline import instance_problem, prepare
 from services.scheduling.solver.checker import check
-from services.scheduling.solver.engine import rules_plan, solve
-from services.scheduling.solver.generate import generate_shop
-from services.scheduling.solver.problem import Plan, Problem
+from services.scheduling.solver.desk import explained
+from services.scheduling.solver.engine import rules_plan, solve, stand
+from services.scheduling.solver.generate import breakdown, busiest, generate_shop
+from services.scheduling.solver.problem import MACHINE_CHANGE_S, STABILITY, Order, Plan, Problem
+from services.scheduling.solver.promise import promise
 
 DATA = Path(os.environ.get("MES_SHARED", Path(__file__).resolve().parents[3] / "shared")) / "data" / "scheduling"
 _JOBSHOP = ["ft06", "ft10", "ft20", "la01", "la02", "la03", "la04", "la05", "la06", "la16", "la21", "la36", "ta01"]
@@ -47,6 +51,7 @@ SHOPS: dict[str, tuple[int, bool]] = {
     f"shop{'-full' if full else ''}-{size}": (size, full) for full in (False, True) for size in (1_000, 5_000, 10_000)
 }
 _SHOP_S = 60
+_MADE_S = 20
 
 
 def plain_cpsat(problem: Problem, seconds: float) -> int | None:
@@ -135,6 +140,94 @@ def shops(name: str, seeds: int, say: Callable[[str], None]) -> list[dict[str, A
     return found
 
 
+def breakdowns(say: Callable[[str], None], seeds: int) -> list[dict[str, Any]]:
+    """The busiest machine is out for eight hours: 2 s against 60 s, and both against doing nothing."""
+    found = []
+    for size in (1000, 5000):
+        for seed in range(1, seeds + 1):
+            problem = generate_shop(size, seed)
+            plan = solve(problem, seconds=_MADE_S)
+            now = 8 * 3600
+            machine = busiest(plan, now, 86_400)
+            asked = replace(
+                breakdown(problem, plan, now, machine, now + 8 * 3600), stability=STABILITY,
+                machine_change_s=MACHINE_CHANGE_S,
+            )  # fmt: skip
+            nothing, quick, long = stand(asked), solve(asked, seconds=2), solve(asked, seconds=_SHOP_S)
+            moved = [_moved(asked, each) for each in (nothing, quick, long)]
+            row = {
+                "operations": size, "seed": seed, "ratio": quick.score.tardiness / max(long.score.tardiness, 1),
+                "changes": _changes(asked, quick, now + 48 * 3600), "moved": moved[1] / max(moved[0], 1e-9),
+                "moved_long": moved[2] / max(moved[0], 1e-9), "changes_long": _changes(asked, long, now + 48 * 3600),
+            }  # fmt: skip
+            found.append(row)
+            hours = [each.score.tardiness / 3600 for each in (nothing, quick, long)]
+            say(
+                f"| {size} | {seed} | {hours[0]:.0f} h | {hours[1]:.0f} h | {hours[2]:.0f} h | {row['ratio']:.3f} | "
+                f"{row['changes']:.1%} ({row['changes_long']:.1%}) | {moved[0]:.0%} | "
+                f"{row['moved']:.2f} ({row['moved_long']:.2f}) |"
+            )
+    return found
+
+
+def _moved(problem: Problem, plan: Plan) -> float:
+    """Share of operations whose start moved by more than half an hour."""
+    stood = problem.current
+    return mean(
+        abs(each.start - stood[each.operation].start) > 1800 for each in plan.operations if each.operation in stood
+    )
+
+
+def _changes(problem: Problem, plan: Plan, until: int) -> float:
+    """Share of operations before a moment, in either plan, that changed their machine."""
+    pairs = [(each, problem.current[each.operation]) for each in plan.operations if each.operation in problem.current]
+    return mean(one.machine != other.machine for one, other in pairs if min(one.start, other.start) < until)
+
+
+def questions(say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Explaining every late order, a promise date, doing nothing and the check of a plan: the best of three each."""
+    found = []
+    for size, full in ((1000, False), (1000, True), (5000, False), (5000, True)):
+        problem = generate_shop(size, 1, full=full)
+        plan = rules_plan(problem)
+        stands = replace(problem, current={each.operation: each for each in plan.operations})
+        pattern = [each for each in problem.operations if each.order == problem.orders[2].id]
+        new = [
+            replace(
+                each, id=f"new {each.id}", order="new",
+                predecessors=tuple(replace(link, operation=f"new {link.operation}") for link in each.predecessors),
+            )
+            for each in pattern
+        ]  # fmt: skip
+        asked = replace(stands, orders=[*stands.orders, Order("new")], operations=[*stands.operations, *new])
+        explained_plan = explained(stands)
+        exact = all(
+            sum(wait.seconds for wait in each.waits) - each.allowance == each.lateness for each in explained_plan.late
+        )
+        row = {
+            "operations": size, "full": full, "late": len(explained_plan.late), "exact": exact,
+            "explain": _best(partial(explained, stands)),
+            "promise": _best(partial(promise, asked, "new")),
+            "stand": _best(partial(stand, stands)),
+            "check": _best(partial(check, problem, plan)),
+        }  # fmt: skip
+        found.append(row)
+        say(
+            f"| {size}{' full' if full else ''} | {row['late']} | {row['explain']:.2f} s, sums exact: {exact} | "
+            f"{row['promise']:.2f} s | {row['stand'] * 1000:.0f} ms | {row['check'] * 1000:.0f} ms |"
+        )
+    return found
+
+
+def _best(do: Callable[[], object]) -> float:
+    times = []
+    for _ in range(3):
+        began = monotonic()
+        do()
+        times.append(monotonic() - began)
+    return min(times)
+
+
 def _late(problem: Problem, plan: Plan) -> float:
     order_of = {each.id: each.order for each in problem.operations}
     ends: dict[str, int] = {}
@@ -146,7 +239,7 @@ def _late(problem: Problem, plan: Plan) -> float:
 def main() -> None:
     """Run the sets asked for, all by default."""
     words = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    words.add_argument("--sets", default=",".join([*PUBLIC, *SHOPS]))
+    words.add_argument("--sets", default=",".join([*PUBLIC, *SHOPS, "breakdown", "questions"]))
     words.add_argument("--seeds", type=int, default=5)
     words.add_argument("--out", type=Path)
     asked = words.parse_args()
@@ -162,6 +255,19 @@ def main() -> None:
             say("| instance | best known | ours | ratio | bound | first plan | time | plain CP-SAT, same time |")
             say("| --- | --- | --- | --- | --- | --- | --- | --- |")
             found[name] = public(name, say)
+        elif name == "breakdown":
+            say("\n### breakdown\n")
+            say(
+                "| operations | seed | nothing done | ours, 2 s | ours, 60 s | ratio | machine changes in 48 h (60 s) "
+                "| moved by doing nothing | moved, to that (60 s) |"
+            )
+            say("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+            found[name] = breakdowns(say, asked.seeds)
+        elif name == "questions":
+            say("\n### questions\n")
+            say("| operations | late orders | all explained, with remedies | promise date | do nothing | check |")
+            say("| --- | --- | --- | --- | --- | --- |")
+            found[name] = questions(say)
         else:
             say(f"\n### {name}, {_SHOP_S} s\n")
             say(

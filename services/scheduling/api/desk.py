@@ -38,10 +38,10 @@ from services.scheduling.commands.requests import request_plan
 from services.scheduling.domain.changes import Why
 from services.scheduling.domain.decisions import NEW_ORDER, Decision
 from services.scheduling.models import Equipment, Job, Order, PlanningDecision, Scenario
+from services.scheduling.queries.desk import Promised, desk_of
 from services.scheduling.solver.explain import Late
 from services.scheduling.solver.problem import Infeasible
 from services.scheduling.solver.promise import Offer, fitting
-from services.scheduling.tasks.desk import Promised, desk_of
 
 router = service_router(tags=["desk"])
 
@@ -319,7 +319,7 @@ async def get_scenarios(session: Session, ctx: Ctx, page: Paging) -> list[Scenar
 async def get_scenario(scenario_id: UUID, session: Session, ctx: Ctx) -> ScenarioOut:
     row = await session.get(Scenario, scenario_id)
     if row is None or row.site_id != ctx.site_id:
-        raise NotFound("scheduling.scenario_unknown", scenario=str(scenario_id))
+        raise NotFound("scenario.unknown", scenario=str(scenario_id))
     return await _named(session, ctx, row)
 
 
@@ -330,6 +330,13 @@ async def _named(session: Session, ctx: Context, row: Scenario) -> ScenarioOut:
 @router.post("/scenarios/{scenario_id}/promote", summary="Publish its plan; what was changed in it holds from now on")
 async def post_promote(scenario_id: UUID, session: Session, ctx: Ctx) -> ScenarioOut:
     return await _named(session, ctx, await scenarios.promote(session, ctx, scenario_id))
+
+
+@router.post("/scenarios/{scenario_id}/again", status_code=202, summary="Try the same changes on the plan of now")
+async def post_again(scenario_id: UUID, session: Session, ctx: Ctx, running: Running) -> ScenarioOut:
+    row = await scenarios.again(session, ctx, scenario_id)
+    desk_of(running).wake.set()
+    return ScenarioOut.of(row)
 
 
 @router.post("/scenarios/{scenario_id}/discard", summary="Put it away: a proposal is declined by that")

@@ -359,9 +359,11 @@ class SettingsIn(Strict):
     frozen_window_s: what is planned to begin so soon stays as it is. improvement_s: real seconds in which a better plan
     than the rules' is looked for. stability_threshold_s: smaller shifts of times alone publish no version.
     repair_estimate_s: a stop lasts so long unless its end is announced. drift_threshold_s: so far from the plan is far,
-    or 20 % of the operation's duration where that is more. accept_moved, accept_harmed: a better plan is published by
-    itself if it moves at most so many operations (by more than half an hour, or to another machine) and makes at most
-    so many orders later than doing nothing; else it waits as a proposal among the scenarios. null: any number.
+    or 20 % of the operation's duration where that is more. stability: what a second that a start moves counts, in
+    seconds of lateness of the least urgent order; another machine counts as eight hours; 0: only where nothing else
+    differs. accept_moved, accept_harmed: a better plan is published by itself if it moves at most so many operations
+    (by more than half an hour, or to another machine) and makes at most so many orders later than doing nothing; else
+    it waits as a proposal among the scenarios. null: any number.
     """
 
     model_config = ConfigDict(
@@ -370,7 +372,8 @@ class SettingsIn(Strict):
             "examples": [
                 {
                     "frozen_window_s": 1800, "improvement_s": 3, "stability_threshold_s": 60,
-                    "repair_estimate_s": 7200, "drift_threshold_s": 900, "seed": 1, "accept_moved": 40,
+                    "repair_estimate_s": 7200, "drift_threshold_s": 900, "seed": 1, "stability": 1.0,
+                    "accept_moved": 40,
                     "accept_harmed": 0,
                 }
             ]
@@ -383,6 +386,7 @@ class SettingsIn(Strict):
     repair_estimate_s: Annotated[int, Field(ge=60, le=30 * 86_400)]
     drift_threshold_s: Annotated[int, Field(ge=60, le=86_400)]
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    stability: Annotated[float, Field(ge=0, le=100)] = 1.0
     accept_moved: Annotated[int | None, Field(ge=0)] = None
     accept_harmed: Annotated[int | None, Field(ge=0)] = None
 
@@ -397,6 +401,7 @@ class SettingsOut(SettingsIn):
         return SettingsOut(
             frozen_window_s=row.frozen_window_s, improvement_s=row.improvement_s,
             stability_threshold_s=row.stability_threshold_s, repair_estimate_s=row.repair_estimate_s,
-            drift_threshold_s=row.drift_threshold_s, seed=row.seed, accept_moved=row.accept_moved,
+            drift_threshold_s=row.drift_threshold_s, seed=row.seed, stability=row.stability,
+            accept_moved=row.accept_moved,
             accept_harmed=row.accept_harmed,
         )  # fmt: skip

@@ -111,8 +111,8 @@ def as_json(settings: PlanningSettings) -> dict[str, Any]:
     return {
         "frozen_window_s": settings.frozen_window_s, "improvement_s": settings.improvement_s,
         "stability_threshold_s": settings.stability_threshold_s, "repair_estimate_s": settings.repair_estimate_s,
-        "drift_threshold_s": settings.drift_threshold_s, "accept_moved": settings.accept_moved,
-        "accept_harmed": settings.accept_harmed,
+        "drift_threshold_s": settings.drift_threshold_s, "stability": settings.stability,
+        "seed": settings.seed, "accept_moved": settings.accept_moved, "accept_harmed": settings.accept_harmed,
     }  # fmt: skip
 
 

@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.scheduling.commands import decisions
 from services.scheduling.commands.planning import Candidate, Overtaken, locked_planning, offer
-from services.scheduling.domain.comparison import Comparison, as_json
 from services.scheduling.domain.decisions import Decision
 from services.scheduling.domain.facts import Placed, Shop
 from services.scheduling.models import Planning, Scenario, ScheduleRun
+from services.scheduling.queries.comparison import Comparison, as_json
 from services.scheduling.queries.shop import load_shop
 from services.scheduling.queries.state import settings_of
 from services.scheduling.solver.problem import Problem
@@ -133,7 +133,7 @@ def _announce(session: AsyncSession, ctx: Context, row: Scenario) -> None:
 async def _locked(session: AsyncSession, ctx: Context, scenario_id: UUID) -> Scenario:
     row = await session.get(Scenario, scenario_id, with_for_update=True)
     if row is None or row.site_id != ctx.site_id:
-        raise NotFound("scheduling.scenario_unknown", scenario=str(scenario_id))
+        raise NotFound("scenario.unknown", scenario=str(scenario_id))
     return row
 
 
@@ -141,8 +141,17 @@ async def discard(session: AsyncSession, ctx: Context, scenario_id: UUID) -> Sce
     """Nobody wants it any more. Raises NotFound, Conflict when it was promoted."""
     row = await _locked(session, ctx, scenario_id)
     if row.state == "Promoted":
-        raise Conflict("scheduling.scenario_state", state=row.state, legal=["Queued", "Solving", "Ready", "Outdated"])
+        raise Conflict("scenario.state", state=row.state, legal=["Queued", "Solving", "Ready", "Outdated"])
     row.state = "Discarded"
+    return row
+
+
+async def again(session: AsyncSession, ctx: Context, scenario_id: UUID) -> Scenario:
+    """Try the same changes once more, on the plan and with the facts of now. Raises NotFound, Conflict."""
+    row = await _locked(session, ctx, scenario_id)
+    if row.kind != WHAT_IF or row.state in ("Queued", "Solving", "Promoted"):
+        raise Conflict("scenario.state", state=row.state, legal=["Ready", "Outdated", "Infeasible", "Discarded"])
+    row.state, row.reason, row.result, row.plan, row.finished_at = "Queued", "", {}, [], None
     return row
 
 
@@ -155,9 +164,9 @@ async def promote(session: AsyncSession, ctx: Context, scenario_id: UUID) -> Sce
     planning = await locked_planning(session, ctx.site_id)
     row = await _locked(session, ctx, scenario_id)
     if row.state != "Ready" or planning is None:
-        raise Conflict("scheduling.scenario_state", state=row.state, legal=["Ready"])
+        raise Conflict("scenario.state", state=row.state, legal=["Ready"])
     if planning.version_id != row.base_version_id or not row.plan:
-        raise Conflict("scheduling.scenario_outdated", scenario=row.no)
+        raise Conflict("scenario.outdated", scenario=row.no)
     for change in row.changes:
         await decisions.decide(session, ctx, change["kind"], change["body"], note=row.name, scenario_id=row.id)
     await session.flush()
@@ -175,7 +184,7 @@ async def promote(session: AsyncSession, ctx: Context, scenario_id: UUID) -> Sce
     try:
         await offer(session, ctx, planning, run, candidate, policy="manual")
     except Overtaken as error:
-        raise Conflict("scheduling.scenario_outdated", scenario=row.no) from error
+        raise Conflict("scenario.outdated", scenario=row.no) from error
     return row
 
 

@@ -157,7 +157,11 @@ class Shop:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """frozen_window_s: what is planned to begin so soon stays. repair_estimate_s: a stop lasts so long unless said."""
+    """frozen_window_s: what is planned to begin so soon stays. repair_estimate_s: a stop lasts so long unless said.
+
+    stability: what a second that a start moves counts, in seconds of lateness of the least urgent order.
+    """
 
     frozen_window_s: int = 1800
     repair_estimate_s: int = 7200
+    stability: float = 1.0

@@ -14,6 +14,8 @@ from services.scheduling.domain.facts import AWAY, JobFacts, MachineFacts, Order
 from services.scheduling.domain.fixing import Fixed, begun, frozen
 from services.scheduling.domain.times import DAY_S, Times, horizon_for, whole, work_seconds
 from services.scheduling.solver.problem import (
+    MACHINE_CHANGE_S,
+    STABILITY,
     Alternative,
     Fixing,
     Machine,
@@ -77,6 +79,8 @@ def build(
         operations=operations,
         setups=_setups(shop),
         current=_current(draft),
+        machine_change_s=MACHINE_CHANGE_S,
+        stability=round(policy.stability * STABILITY),
     )
     return Built(problem, left_out)
 

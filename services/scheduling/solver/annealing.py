@@ -8,7 +8,7 @@ under any load, of its moves) that is over, and now and then a chain that fell b
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -17,6 +17,7 @@ import numpy as np
 from services.scheduling.solver.flat import RATES, Flat
 from services.scheduling.solver.kernel import layout
 from services.scheduling.solver.kernel.anneal import anneal, renumber
+from services.scheduling.solver.kernel.decode import decode
 from services.scheduling.solver.kernel.layout import Ints
 
 _HOT, _HOT_MOVES, _COOLER = 8.0, 60_000, 0.4
@@ -30,6 +31,9 @@ _PACE = 800_000
 """Moves a second of a chain, about."""
 _WORK = 1_500_000
 _EXCHANGES = 12
+_HARD = 16
+"""So much more the tardiness of an order with a hard deadline weighs in the search: a missed one is missed by a second
+or a week, and says nothing about which of the many moves that it takes to keep it is a good one."""
 _REACH = 20
 _LOOK = 0.02
 
@@ -58,9 +62,10 @@ class _Chain:
 
 @dataclass(slots=True)
 class Annealing:
-    """A run. best: the best schedule so far. moves: tried in all chains."""
+    """A run. best: the best schedule so far. moves: tried in all chains. shop: of flat, as the search weighs it."""
 
     flat: Flat
+    shop: Ints
     budget: Budget
     chains: list[_Chain]
     free: Ints
@@ -70,10 +75,17 @@ class Annealing:
     ended: bool = False
     barrier: threading.Barrier | None = None
 
+    told: tuple[Ints, Ints] | None = None
+
     @property
     def best(self) -> Ints:
         """The best schedule of all chains."""
-        return min((chain.best for chain in self.chains), key=lambda block: int(block[layout.SUM]))
+        found = min((chain.best for chain in self.chains), key=lambda block: int(block[layout.SUM]))
+        if self.shop is self.flat.shop:
+            return found
+        if self.told is None or self.told[0] is not found:
+            self.told = found, _weighed(self.flat.shop, found, self.flat.room())
+        return self.told[1]
 
     @property
     def moves(self) -> int:
@@ -89,8 +101,10 @@ class Annealing:
         return (monotonic() - self.began) / self.budget.seconds if self.budget.seconds > 0 else 1.0
 
 
-def begin(flat: Flat, block: Ints, budget: Budget, *, seed: int, workers: int) -> Annealing:
-    """Prepare a run from a schedule that was decoded."""
+def begin(flat: Flat, starts: Sequence[Ints], budget: Budget, *, seed: int, workers: int) -> Annealing:
+    """Prepare a run from schedules that were decoded, one for each chain, and again from the first."""
+    shop = _shop(flat)
+    blocks = [start if shop is flat.shop else _weighed(shop, start, flat.room()) for start in starts]
     count = len(flat.model)
     choices = np.diff(flat.choices_of)
     free = np.flatnonzero(~flat.stands & (choices[:count] > 0)).astype(np.int64)
@@ -98,7 +112,9 @@ def begin(flat: Flat, block: Ints, budget: Budget, *, seed: int, workers: int) -
     for number in range(workers):
         work = flat.room(seed * 1_000 + number)
         work[layout.N_FREE] = len(free)
+        block = blocks[number % len(blocks)]
         chains.append(_Chain(block.copy(), block.copy(), work))
+    block = min(blocks, key=lambda each: int(each[layout.SUM]))
     each = (budget.moves or budget.seconds * _PACE) / max(len(free), 1)
     # A missed deadline counts so much that it would drown all else.
     cost = float(block[layout.SUM]) - float(block[layout.MISSED]) * RATES[layout.MISSED]
@@ -106,7 +122,27 @@ def begin(flat: Flat, block: Ints, budget: Budget, *, seed: int, workers: int) -
     if flat.stability:
         hot *= _REPLAN
     barrier = threading.Barrier(workers) if budget.moves else None
-    return Annealing(flat, budget, chains, free, max(50, _WORK // max(count, 500)), hot, barrier=barrier)
+    return Annealing(flat, shop, budget, chains, free, max(50, _WORK // max(count, 500)), hot, barrier=barrier)
+
+
+def _shop(flat: Flat) -> Ints:
+    """The shop with heavier orders where a deadline is hard."""
+    rows = [
+        layout.order_row(flat.shop, at)
+        for at, order in enumerate(flat.model.orders) if order.hard and order.due is not None
+    ]  # fmt: skip
+    if not rows:
+        return flat.shop
+    shop = flat.shop.copy()
+    shop[np.array(rows) + layout.OR_WEIGHT] *= _HARD
+    return shop
+
+
+def _weighed(shop: Ints, block: Ints, work: Ints) -> Ints:
+    """The same schedule as another shop weighs it."""
+    made = block.copy()
+    decode(shop, made, work, np.argsort(layout.puts(shop, made)[:, layout.KEY], kind="stable"))
+    return made
 
 
 def run(annealing: Annealing, look: Callable[[], None]) -> Ints:
@@ -141,7 +177,7 @@ def _live(annealing: Annealing, number: int) -> None:
 
 
 def _cool(annealing: Annealing, chain: _Chain) -> None:
-    shop, since = annealing.flat.shop, 0
+    shop, since = annealing.shop, 0
     chain.block = renumber(shop, chain.block, chain.work)
     while (share := annealing.share(chain)) < 1.0:
         chunk = annealing.chunk

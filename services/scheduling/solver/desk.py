@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from services.scheduling.solver.decoder import Schedule
@@ -26,9 +26,7 @@ def explained(problem: Problem, order: str = "") -> Explanation:
     """Why orders are late in the plan that stands, decoded with what is known now; order: only this one."""
     model = Model(problem)
     schedule: Schedule = current(model, Figures(model))
-    late = explain(schedule, remedies=not order)
-    if order:
-        late = [each for each in explain(schedule, remedies=True) if each.order == order]
+    late = explain(schedule, only=order)
     return Explanation(tuple(late), tuple(bottlenecks(schedule, late)))
 
 
@@ -39,10 +37,9 @@ def promised(problem: Problem, order: str) -> list[Offer]:
 
 def proposed(problem: Problem, seconds: float, seed: int) -> tuple[Plan, Plan]:
     """The plan if nothing is done but what has to be, and the best that is found in so many seconds."""
-    from services.scheduling.solver.engine import rules_plan, solve
+    from services.scheduling.solver.engine import solve, stand
 
-    nothing = rules_plan(problem, quick=True)
-    return replace(nothing, solver="as planned"), solve(problem, seconds=seconds, seed=seed)
+    return stand(problem), solve(problem, seconds=seconds, seed=seed)
 
 
 ANSWERS: Mapping[str, Callable[..., Any]] = {"explained": explained, "promised": promised, "proposed": proposed}

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 from services.scheduling.solver.decoder import Schedule
 from services.scheduling.solver.model import Model
 from services.scheduling.solver.problem import Plan, Problem, Score
-from services.scheduling.solver.rules import Tried, try_rules
+from services.scheduling.solver.rules import Figures, Tried, current, try_rules
 from services.scheduling.solver.scoring import plan_of
 
 if TYPE_CHECKING:
     from services.scheduling.solver.search import Incumbent
 
 _FOREVER = 1e9
+_SEARCHED = 0.8
+"""Share of a replan's time that belongs to the search."""
 _TELL_EVERY = 0.3
 """Seconds between two plans that are told; a large plan takes as long to write down."""
 
@@ -43,6 +45,15 @@ def rules_plan(problem: Problem, *, quick: bool = False, seconds: float | None =
     return _rule_plan(try_rules(Model(problem), quick=quick, should_stop=lambda: monotonic() > until))
 
 
+def stand(problem: Problem) -> Plan:
+    """What becomes of the plan that stands if nobody does anything: the same machines and order, as early as can be.
+
+    Operations that are not in it are sorted in by their latest start. Raises Infeasible.
+    """
+    model = Model(problem)
+    return plan_of(current(model, Figures(model)), "as planned")
+
+
 def solve(
     problem: Problem,
     *,
@@ -66,7 +77,9 @@ def solve(
     told = _Teller(on_plan, on_progress)
     model = Model(problem)
     limits = search.Limits(until, stop, seed, workers, moves)
-    tried = try_rules(model, should_stop=lambda: not moves and limits.left() <= 0, on_better=told.first)
+    # In a replan the rules are a comparison; the search goes on from what stands.
+    least = _SEARCHED * seconds if problem.current and problem.stability else 0.0
+    tried = try_rules(model, should_stop=lambda: not moves and limits.left() <= least, on_better=told.first)
     incumbent = search.Incumbent(tried, told.better)
     told.better(incumbent)
     search.improve(incumbent, limits)

@@ -21,7 +21,10 @@ from services.scheduling.solver.problem import Fixing
 from services.scheduling.solver.scoring import Neighbours
 from services.scheduling.solver.working_time import WorkingTime
 
-_MOST_REMEDIES = 3
+_MOST_REMEDIES, _OVERTIME = 3, 10
+_BUSY = ("equipment", "setup", "down", "order")
+_LONGER = ("equipment", "calendar", "order", "resource", "setup")
+"""Waits that a busy machine causes, and waits that longer hours of a machine may shorten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +80,22 @@ class Bottleneck:
     load: float
 
 
-def explain(schedule: Schedule, *, remedies: bool = True) -> list[Late]:
-    """Every late order, the latest by weight first."""
+def explain(schedule: Schedule, *, remedies: bool = True, only: str = "") -> list[Late]:
+    """Every late order, the latest by weight first; only: this one, if it is late.
+
+    Overtime needs the whole shop anew, so it is tried on the ten machines that late orders wait for the longest.
+    """
     chains = _Chains(schedule)
     model = schedule.model
-    found = [chains.late(order) for order, each in enumerate(model.orders) if chains.end(order) > (each.due or _NEVER)]
+    found = [
+        chains.late(number)
+        for number, order in enumerate(model.orders)
+        if chains.end(number) > (order.due or _NEVER) and only in ("", order.id)
+    ]
     found.sort(key=lambda late: -late.lateness * chains.weight[late.order])
     if not remedies:
         return found
-    tried = _Remedies(schedule)
+    tried = _Remedies(schedule, [machine for machine, _ in _waited(found, _LONGER)[:_OVERTIME]])
     return [replace(late, remedies=tried.of(late)) for late in found]
 
 
@@ -94,13 +104,8 @@ _NEVER = 1 << 60
 
 def bottlenecks(schedule: Schedule, late: Sequence[Late]) -> list[Bottleneck]:
     """Machines that late orders wait for, the worst first."""
-    waited: dict[str, int] = {}
-    for each in late:
-        for wait in each.waits:
-            if wait.machine and wait.kind in ("equipment", "setup", "down", "order"):
-                waited[wait.machine] = waited.get(wait.machine, 0) + wait.seconds
     model, found = schedule.model, []
-    for name, seconds in sorted(waited.items(), key=lambda item: -item[1]):
+    for name, seconds in _waited(late, _BUSY):
         machine = model.machine_index[name]
         mine = [at for at, each in enumerate(schedule.machine) if each == machine]
         time = model.calendars[machine]
@@ -108,6 +113,16 @@ def bottlenecks(schedule: Schedule, late: Sequence[Late]) -> list[Bottleneck]:
         busy = sum(_worked(time, max(schedule.setup_start[at], now), max(schedule.end[at], now)) for at in mine)
         found.append(Bottleneck(name, seconds, min(busy / max(_worked(time, now, last), 1), 1.0)))
     return found
+
+
+def _waited(late: Sequence[Late], kinds: Sequence[str]) -> list[tuple[str, int]]:
+    """Machines with the seconds that late orders wait for them, the most first."""
+    waited: dict[str, int] = {}
+    for each in late:
+        for wait in each.waits:
+            if wait.machine and wait.kind in kinds:
+                waited[wait.machine] = waited.get(wait.machine, 0) + wait.seconds
+    return sorted(waited.items(), key=lambda item: -item[1])
 
 
 def _worked(time: WorkingTime | None, begin: int, end: int) -> int:
@@ -221,8 +236,9 @@ class _Chains:
 class _Remedies:
     """Tries what could help: the same order of placing in a shop with one thing changed."""
 
-    def __init__(self, schedule: Schedule) -> None:
+    def __init__(self, schedule: Schedule, overtime: Sequence[str]) -> None:
         self.schedule, self.model, self.flat = schedule, schedule.model, schedule.flat
+        self.asked = frozenset(overtime)
         self.rows = layout.puts(self.flat.shop, schedule.block)
         self.keys = self.rows[:, layout.KEY].copy()
         self.work = self.flat.room()
@@ -241,7 +257,7 @@ class _Remedies:
     def _all(self, late: Late) -> Iterator[Remedy]:
         by_machine: dict[str, int] = {}
         for wait in late.waits:
-            if wait.machine and wait.kind in ("equipment", "calendar", "order", "resource", "setup"):
+            if wait.machine and wait.kind in _LONGER:
                 by_machine[wait.machine] = by_machine.get(wait.machine, 0) + wait.seconds
         for name in sorted(by_machine, key=lambda each: -by_machine[each])[:2]:
             if (block := self._with_overtime(name)) is not None:
@@ -275,7 +291,7 @@ class _Remedies:
         """Everything with one machine working around the clock; None if it does already."""
         if name not in self.overtime:
             problem, block = self.model.problem, None
-            if self.model.calendars[self.model.machine_index[name]] is not None:
+            if name in self.asked and self.model.calendars[self.model.machine_index[name]] is not None:
                 machines = [replace(each, windows=None) if each.id == name else each for each in problem.machines]
                 flat = Flat(Model(replace(problem, machines=machines)))
                 block = flat.plan()

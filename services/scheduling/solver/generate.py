@@ -8,16 +8,19 @@ the dispatching rules leaves two of five to half of them late.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
 from services.scheduling.solver.problem import (
     ANY,
     Alternative,
+    Fixing,
     Machine,
     Need,
     Operation,
     Order,
+    Plan,
     Predecessor,
     Problem,
     Resource,
@@ -29,6 +32,7 @@ _DAY, _MINUTE = 86_400, 60
 _FAMILIES = 8
 _WEIGHTS = (16, 8, 4, 4, 2, 2, 2, 1, 1, 1)
 _PER_MACHINE = 60
+_NEVER = 1 << 60
 _TIGHT, _TIGHT_FULL = 0.95, 2.05
 
 
@@ -148,3 +152,59 @@ def _staffed(
         )  # fmt: skip
     shifted = [Machine(each.id, windows[each.id], 0, each.setup_class, each.initial_family) for each in machines]
     return shifted, tuple(resources), staffed
+
+
+def breakdown(problem: Problem, plan: Plan, now: int, machine: str, until: int, *, frozen_s: int = 1800) -> Problem:
+    """The problem at a moment at which a machine breaks down until another: what a replan gets.
+
+    What has ended is done, what has begun runs on (on the machine that is out after the repair), what begins within
+    `frozen_s` elsewhere and still can stays. `current` is the plan of everything else.
+    """
+    where = {each.operation: each for each in plan.operations}
+    ends: dict[str, int] = {}
+    made: list[Operation] = []
+    last: dict[str, tuple[int, str]] = {}
+    for operation in sorted(problem.operations, key=lambda each: where[each.id].start):
+        planned = where[operation.id]
+        fixing, end = Fixing.FREE, planned.end
+        if end <= now:
+            fixing = Fixing.DONE
+            last[planned.machine] = max(last.get(planned.machine, (0, "")), (end, operation.family))
+        elif planned.setup_start < now:
+            fixing = Fixing.RUNNING
+            end += until - now if planned.machine == machine else 0
+        elif planned.setup_start < now + frozen_s and planned.machine != machine:
+            ready = [ends.get(link.operation, _NEVER) + link.lag_s for link in operation.predecessors]
+            fixing = Fixing.FROZEN if max(ready, default=0) <= planned.start else Fixing.FREE
+        if fixing is Fixing.FREE:
+            made.append(operation)
+            continue
+        ends[operation.id] = end
+        made.append(
+            replace(
+                operation, fixing=fixing, machine=planned.machine, setup_start=planned.setup_start, start=planned.start,
+                end=end, resources=planned.resources,
+                predecessors=operation.predecessors if fixing is Fixing.FROZEN else (),
+            )
+        )  # fmt: skip
+    machines = [
+        replace(
+            each, initial_family=last.get(each.id, (0, each.initial_family))[1],
+            available_from=max(each.available_from, until) if each.id == machine else each.available_from,
+        )
+        for each in problem.machines
+    ]  # fmt: skip
+    rest = {each.id: where[each.id] for each in made if each.fixing is Fixing.FREE}
+    known = {each.id: at for at, each in enumerate(problem.operations)}
+    made.sort(key=lambda each: known[each.id])
+    return replace(problem, now=now, machines=machines, operations=made, current=rest)
+
+
+def busiest(plan: Plan, now: int, span: int) -> str:
+    """The machine with the most planned work in a span from a moment on."""
+    load: dict[str, int] = {}
+    for each in plan.operations:
+        within = min(each.end, now + span) - max(each.start, now)
+        if each.machine and within > 0:
+            load[each.machine] = load.get(each.machine, 0) + within
+    return max(load, key=lambda name: (load[name], name))

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+STABILITY, MACHINE_CHANGE_S = 1000, 8 * 3600
+"""Of a replan unless a planner says otherwise (see `Problem`): a second that a start moves counts as much as a second
+of lateness of the least urgent order, another machine as much as a shift. Found by trying; docs/decisions/0016."""
 ANY = "*"
 """A setup family that matches every family in a row of the setup matrix."""
 

@@ -10,8 +10,8 @@ the order of the plan that stands; with something new in it, once more at its ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -20,14 +20,18 @@ from services.scheduling.solver.decoder import OUTSIDE, Schedule, by_keys, decod
 from services.scheduling.solver.flat import Flat, flat_of
 from services.scheduling.solver.kernel.dispatch import ARRIVAL, INDEX, STATIC, dispatch, dispatching_room
 from services.scheduling.solver.kernel.jit import COMPILES
-from services.scheduling.solver.kernel.layout import Ints
+from services.scheduling.solver.kernel.layout import MISSED, TARDINESS, Ints
 from services.scheduling.solver.model import Model
-from services.scheduling.solver.problem import Score
-from services.scheduling.solver.scoring import Neighbours, slacks
+from services.scheduling.solver.problem import Fixing, Operation, Score
+from services.scheduling.solver.scoring import Neighbours, order_ends, slacks
 
 _FAR = 1 << 50
-CURRENT = "CURRENT"
+CURRENT, TIED = "CURRENT", "TIED"
 _HARD = 16
+_ROUNDS, _FEW = 8, 4
+_SOONER = (1.0, 1.5, 2.0, 3.0, 5.0)
+_TIED = 8
+"""So many rules, the most promising ones, are tried with everything tied to its machine."""
 """How much heavier a hard deadline weighs in ATC and ATCS."""
 
 
@@ -176,6 +180,80 @@ def held(model: Model, figures: Figures, *, rush: bool = False) -> Schedule:
     return decode(model, by_keys(model, left.turn), left.chosen, not_before)
 
 
+def tied(model: Model, figures: Figures) -> Schedule:
+    """The best of some rules with every operation tied to the machine on which it is planned.
+
+    To keep the order on every machine lets a delay of one operation hold up all machines on its route: here who waits
+    lets others pass, and hardly anything changes its machine. What was planned for the time in which its machine is out
+    may go to any other.
+    """
+    problem = model.problem
+    operations = [_tied(model, each) for each in model.operations]
+    narrow = Model(replace(problem, operations=operations))
+    dispatcher = Dispatcher(narrow, Figures(narrow))
+    best: Schedule | None = None
+    for rule in grid(narrow)[:_TIED]:
+        made = dispatcher.run(rule)
+        if best is None or score_from(made, dispatcher.flat).key() < score_from(best.block, best.flat).key():
+            best = Schedule(dispatcher.flat, made.copy())
+    assert best is not None  # noqa: S101 - there is always a rule
+    chosen = [
+        next((k for k, each in enumerate(model.choices[at]) if each.machine == machine), OUTSIDE)
+        for at, machine in enumerate(best.machine)
+    ]
+    return decode(model, by_keys(model, [float(turn) for turn in best.turn]), chosen)
+
+
+def _tied(model: Model, operation: Operation) -> Operation:
+    known = model.problem.current.get(operation.id)
+    if (
+        known is None
+        or operation.fixing is not Fixing.FREE
+        or known.start < model.floor[model.machine_index.get(known.machine, 0)]
+    ):
+        return operation
+    ways = [way for way in operation.alternatives if way.machine == known.machine]
+    return replace(operation, alternatives=ways) if ways else operation
+
+
+def rescued(schedule: Schedule) -> Schedule:
+    """A schedule in which orders that miss a hard deadline go ahead until they keep it, as far as that is possible.
+
+    Their operations are placed sooner by some multiples of the delay, on their machines and on whichever lets them end
+    first; of what misses fewer deadlines the best is kept.
+    """
+    for _ in range(_ROUNDS):
+        better = _with_fewer_missed(schedule)
+        if better is None:
+            break
+        schedule = better
+    return schedule
+
+
+def _with_fewer_missed(schedule: Schedule) -> Schedule | None:
+    model = schedule.model
+    delays = {
+        number: end - order.due
+        for number, (order, end) in enumerate(zip(model.orders, order_ends(schedule), strict=True))
+        if order.hard and order.due is not None and end is not None and end > order.due
+    }
+    # One after the other harms fewer; many at once are seen to sooner.
+    groups = [[number] for number in delays] if len(delays) <= _FEW else [list(delays)]
+    best = schedule
+    for group in groups:
+        sooner = {at: delays[number] for number in group for at in model.operations_of[number]}
+        for share in _SOONER:
+            sequence = by_keys(model, [moment - share * sooner.get(at, 0) for at, moment in enumerate(schedule.start)])
+            for free in (False, True):
+                chosen = [OUTSIDE if free and at in sooner else each for at, each in enumerate(schedule.chosen)]
+                made = decode(model, sequence, chosen)
+                if made.block[MISSED] < schedule.block[MISSED] and (
+                    best is schedule or made.block[TARDINESS] < best.block[TARDINESS]
+                ):
+                    best = made
+    return None if best is schedule else best
+
+
 _LOOKS = (2.0, 1.0, 3.0, 0.5, 4.5, 1.5, 0.25, 6.5, 0.1, 10.0)
 _SETUPS = (0.3, 0.1, 0.6, 1.0, 2.0, 0.05)
 
@@ -199,7 +277,7 @@ def grid(model: Model) -> list[Rule]:
 class Tried:
     """The best schedule of the rules as a block, its rule, and the best score of each rule by name.
 
-    stands: the best that keeps the order of the plan that stands, None without one.
+    stands: the best that keeps the order of the plan that stands, and one that keeps its machines; empty without one.
     """
 
     flat: Flat
@@ -207,7 +285,7 @@ class Tried:
     score: Score
     rule: str
     scores: Mapping[str, Score]
-    stands: Ints | None = None
+    stands: Sequence[Ints] = ()
 
 
 def try_rules(
@@ -224,7 +302,7 @@ def try_rules(
     figures, flat = Figures(model), flat_of(model)
     scores: dict[str, Score] = {}
     found: Tried | None = None
-    stands: Ints | None = None
+    stands: dict[str, Ints] = {}
     for name, run in _runs(model, figures):
         if found is not None and ((quick and name != CURRENT) or (should_stop is not None and should_stop())):
             break
@@ -232,14 +310,16 @@ def try_rules(
         score = score_from(block, flat)
         if name not in scores or score.key() < scores[name].key():
             scores[name] = score
+        if name in (CURRENT, TIED) and (name not in stands or score.key() < score_from(stands[name], flat).key()):
+            stands[name] = block.copy()
         if found is None or score.key() < found.score.key():
-            if name == CURRENT:
-                stands = block.copy()
-            found = Tried(flat, block.copy(), score, name, scores, stands)
+            found = Tried(flat, block.copy(), score, name, scores)
             if on_better is not None:
                 on_better(found)
     assert found is not None  # noqa: S101 - there is always a rule
-    return found
+    if CURRENT in stands and flat.stability:
+        stands[CURRENT] = rescued(Schedule(flat, stands[CURRENT])).block
+    return replace(found, stands=tuple(stands.values()))
 
 
 def _runs(model: Model, figures: Figures) -> Iterator[tuple[str, Callable[[], Ints]]]:
@@ -253,6 +333,8 @@ def _runs(model: Model, figures: Figures) -> Iterator[tuple[str, Callable[[], In
             yield CURRENT, lambda: held(model, figures).block
             for repair in (current, held):
                 yield CURRENT, lambda repair=repair: repair(model, figures, rush=True).block  # type: ignore[misc]
+        if model.dated and model.problem.stability and COMPILES:
+            yield TIED, lambda: tied(model, figures).block
     dispatcher = Dispatcher(model, figures)
     for rule in grid(model):
         yield rule.name, partial(dispatcher.run, rule)

@@ -6,7 +6,7 @@ The best plan is held here, outside CP-SAT. A solution is decoded and replaces i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from time import monotonic
@@ -48,7 +48,7 @@ class Incumbent:
         self.flat, self.model, self.block, self.score = tried.flat, tried.flat.model, tried.block, tried.score
         self.solver, self.rules, self._on_change = f"rule:{tried.rule}", dict(tried.scores), on_change
         # A replan goes on from what stands: from another plan it would have to find its way back, move by move.
-        self.start = tried.block if tried.stands is None or not tried.flat.stability else tried.stands
+        self.start: Sequence[Ints] = tried.stands if tried.stands and tried.flat.stability else (tried.block,)
         self.phase, self.moves = "rules", 0
         self.bound = makespan_bound(self.schedule) if not self.model.dated else None
         self.proven = False
@@ -306,7 +306,7 @@ def search(incumbent: Incumbent, limits: Limits, share: float) -> None:
 
     best = annealing.run(made, look)
     incumbent.take(best, "annealing")
-    incumbent.start = best
+    incumbent.start = (best,)
     incumbent.moves = before + made.moves
     incumbent.look()
 

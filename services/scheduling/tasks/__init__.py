@@ -10,6 +10,7 @@ from mes.runtime import ServiceRuntime
 
 from services.scheduling.commands import planning
 from services.scheduling.commands.requests import note_lateness
+from services.scheduling.queries.desk import DESK, Desk, desk_of
 from services.scheduling.tasks import desk
 from services.scheduling.tasks.planner import Planner
 from services.scheduling.tasks.solving import Solving
@@ -33,13 +34,13 @@ async def start(running: ServiceRuntime) -> None:
     """Before anything else; the worker process starts with the first problem."""
     running.state[_WAKE] = asyncio.Event()
     running.state.setdefault(_SOLVING, Solving())
-    running.state.setdefault(desk.DESK, desk.Desk(running))
+    running.state.setdefault(DESK, Desk(running))
 
 
 async def stop(running: ServiceRuntime) -> None:
     """End the worker processes."""
     await running.state[_SOLVING].stop()
-    await desk.desk_of(running).stop()
+    await desk_of(running).stop()
 
 
 async def busy(running: ServiceRuntime) -> str | None:

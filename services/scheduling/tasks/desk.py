@@ -1,4 +1,4 @@
-"""The planner's desk: why, what if, by when. Answers come from a solver process of its own, beside planning's."""
+"""What if: questions that wait are answered one after the other, and decisions end when their time is over."""
 
 from __future__ import annotations
 
@@ -6,177 +6,24 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
-from mes.errors import Unavailable
 from mes.runtime import ServiceRuntime
-from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from services.scheduling.commands import decisions, scenarios
 from services.scheduling.commands.planning import positions
-from services.scheduling.domain.comparison import as_json, compare
-from services.scheduling.domain.decisions import NEW_ORDER, Decision, applied
-from services.scheduling.domain.exclusion import Reason
-from services.scheduling.domain.facts import Policy, Shop
-from services.scheduling.models import Planning
-from services.scheduling.queries.problem import Built, build
-from services.scheduling.queries.shop import load_shop
-from services.scheduling.queries.state import settings_of
+from services.scheduling.domain.decisions import Decision, applied
+from services.scheduling.queries.comparison import as_json, compare
+from services.scheduling.queries.conflicts import named
+from services.scheduling.queries.desk import desk_of
+from services.scheduling.queries.problem import Built
 from services.scheduling.solver.checker import check
-from services.scheduling.solver.desk import Explanation
 from services.scheduling.solver.problem import Infeasible, Plan
-from services.scheduling.solver.process import SolverFailed, SolverProcess
-from services.scheduling.solver.promise import Offer
-from services.scheduling.tasks.conflicts import left_out, named
 
 log = logging.getLogger(__name__)
 
 _POLL_S, _POLL_STEPPED_S = 1.0, 0.5
-_FURTHEST = 8
-_ATTEMPTS = 20
-DESK = "desk"
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """Of one moment. version: that is published, None before the first."""
-
-    shop: Shop
-    policy: Policy
-    now: datetime
-    version: UUID | None
-
-
-@dataclass(frozen=True, slots=True)
-class Promised:
-    """Answer to an inquiry: offers in seconds from the origin, the first harms nobody."""
-
-    origin: datetime
-    offers: Sequence[Offer]
-
-    def at(self, seconds: int) -> datetime:
-        """A moment of an offer."""
-        return self.origin + timedelta(seconds=seconds)
-
-
-class Desk:
-    """Answers questions about a site's plan; its process starts with the first."""
-
-    def __init__(self, running: ServiceRuntime) -> None:
-        self._running = running
-        self.process = SolverProcess()
-        self.wake = asyncio.Event()
-
-    async def stop(self) -> None:
-        """End the process."""
-        await self.process.stop()
-
-    async def facts(self) -> Facts:
-        """One snapshot of the shop with what planners decided."""
-        now, site = self._running.clock.now(), self._running.site_id
-        async with self._running.read() as session:
-            await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-            shop = await load_shop(session, site, now)
-            settings = await settings_of(session, site)
-            version = await session.scalar(select(Planning.version_id).where(Planning.site_id == site))
-        return Facts(shop, Policy(settings.frozen_window_s, settings.repair_estimate_s), now, version)
-
-    async def _ask(self, facts: Facts, shop: Shop, name: str, *arguments: Any) -> tuple[Built, Any]:
-        """An answer about everything that can be planned. Raises Infeasible, SolverFailed."""
-        given: dict[str, Reason] = {}
-        stretch = 1
-        for _ in range(_ATTEMPTS):
-            built = await asyncio.to_thread(build, shop, facts.now, facts.policy, given=given, stretch=stretch)
-            try:
-                answer = await self.process.ask(name, built.problem, *arguments)
-            except Infeasible as infeasible:
-                left = left_out(shop, infeasible)
-                # Of what is asked for itself, an impossibility is the answer.
-                asked = {job.id for job in shop.jobs.values() if job.order in shop.reserved}
-                if not left.keys() - given.keys() or left.keys() & asked:
-                    raise
-                given |= left
-                continue
-            plans = answer if isinstance(answer, tuple) else ()
-            if any(plan.beyond_horizon for plan in plans) and stretch < _FURTHEST:
-                stretch *= 2
-                continue
-            return built, answer
-        raise SolverFailed("no end of conflicts")
-
-    # ---- why ----
-
-    async def explain(self, order: UUID | None) -> tuple[Facts, Built, Explanation]:
-        """Why orders are late by the published plan, with what is known now. Raises Unavailable."""
-        facts = await self.facts()
-        try:
-            built, answer = await self._ask(facts, facts.shop, "explained", str(order or ""))
-        except SolverFailed as error:
-            raise Unavailable("scheduling.no_answer") from error
-        return facts, built, answer
-
-    # ---- by when ----
-
-    async def promise(self, body: Mapping[str, Any]) -> Promised:
-        """Dates for an order that is not there yet. Raises Unavailable, Infeasible."""
-        facts = await self.facts()
-        shop = applied(facts.shop, [Decision(NEW_ORDER, body)])
-        try:
-            built, offers = await self._ask(facts, shop, "promised", body["order_id"])
-        except SolverFailed as error:
-            raise Unavailable("scheduling.no_answer") from error
-        return Promised(built.problem.origin, offers)
-
-    # ---- what if ----
-
-    async def answer(self) -> bool:
-        """Answer the oldest question that waits; whether there was one."""
-        async with self._running.transaction() as session:
-            row = await scenarios.take(session, self._running.context())
-        if row is None:
-            return False
-        try:
-            found = await self._tried(row.changes, row.seconds, row.seed)
-        except Infeasible as infeasible:
-            found = {"state": "Infeasible", "result": {"conflicts": named(infeasible)}}
-        except (OSError, DBAPIError):
-            raise
-        except Exception as error:
-            log.exception("a scenario failed")
-            found = {"state": "Failed", "reason": repr(error)[:500]}
-        async with self._running.transaction() as session:
-            await scenarios.finish(session, self._running.context(), row.id, **found)
-        return True
-
-    async def _tried(self, changes: Sequence[Mapping[str, Any]], seconds: float, seed: int) -> dict[str, Any]:
-        facts = await self.facts()
-        shop = applied(facts.shop, [Decision(each["kind"], each["body"]) for each in changes])
-        built, (nothing, proposal) = await self._ask(facts, shop, "proposed", seconds, seed)
-        for plan in (nothing, proposal):
-            await self._verify(built, plan)
-        found = compare(built.problem, nothing, proposal)
-        extra = sum((b - a).total_seconds() for machine in shop.machines.values() for a, b in machine.extra)
-        result = {**as_json(found, built.problem), "solver": proposal.solver, "extra_s": round(extra)}
-        made = positions(built.problem, proposal)
-        return {
-            "state": "Ready", "base": facts.version, "digest": await asyncio.to_thread(built.digest), "result": result,
-            "plan": scenarios.stored(made),
-        }  # fmt: skip
-
-    async def _verify(self, built: Built, plan: Plan) -> None:
-        wrong = await asyncio.to_thread(check, built.problem, plan)
-        if wrong:
-            raise ValueError(f"plan refused by the checker: {len(wrong)} violations, first {wrong[0]}")
-
-
-def desk_of(running: ServiceRuntime) -> Desk:
-    """The desk of a running service."""
-    desk: Desk = running.state[DESK]
-    return desk
 
 
 async def serve(running: ServiceRuntime) -> None:
@@ -188,7 +35,7 @@ async def serve(running: ServiceRuntime) -> None:
         desk.wake.clear()
         async with running.transaction() as session:
             await decisions.expire(session, running.context())
-        while await desk.answer():
+        while await answer(running):
             pass
         pause = _POLL_STEPPED_S if running.clock.state.mode == "stepped" else _POLL_S
         with contextlib.suppress(TimeoutError):
@@ -204,3 +51,47 @@ async def busy(running: ServiceRuntime) -> str | None:
         return None
     desk_of(running).wake.set()
     return "a scenario is being tried" if asked else "a decision has expired"
+
+
+async def answer(running: ServiceRuntime) -> bool:
+    """Answer the oldest question that waits; whether there was one."""
+    async with running.transaction() as session:
+        row = await scenarios.take(session, running.context())
+    if row is None:
+        return False
+    try:
+        found = await _tried(running, row.changes, row.seconds, row.seed)
+    except Infeasible as infeasible:
+        found = {"state": "Infeasible", "result": {"conflicts": named(infeasible)}}
+    except (OSError, DBAPIError):
+        raise
+    except Exception as error:
+        log.exception("a scenario failed")
+        found = {"state": "Failed", "reason": repr(error)[:500]}
+    async with running.transaction() as session:
+        await scenarios.finish(session, running.context(), row.id, **found)
+    return True
+
+
+async def _tried(
+    running: ServiceRuntime, changes: Sequence[Mapping[str, Any]], seconds: float, seed: int
+) -> dict[str, Any]:
+    facts = await desk_of(running).facts()
+    shop = applied(facts.shop, [Decision(each["kind"], each["body"]) for each in changes])
+    built, (nothing, proposal) = await desk_of(running).ask(facts, shop, "proposed", seconds, seed)
+    for plan in (nothing, proposal):
+        await _verify(built, plan)
+    found = compare(built.problem, nothing, proposal)
+    extra = sum((b - a).total_seconds() for machine in shop.machines.values() for a, b in machine.extra)
+    result = {**as_json(found, built.problem), "solver": proposal.solver, "extra_s": round(extra)}
+    made = positions(built.problem, proposal)
+    return {
+        "state": "Ready", "base": facts.version, "digest": await asyncio.to_thread(built.digest), "result": result,
+        "plan": scenarios.stored(made),
+    }  # fmt: skip
+
+
+async def _verify(built: Built, plan: Plan) -> None:
+    wrong = await asyncio.to_thread(check, built.problem, plan)
+    if wrong:
+        raise ValueError(f"plan refused by the checker: {len(wrong)} violations, first {wrong[0]}")

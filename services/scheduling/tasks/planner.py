@@ -18,15 +18,15 @@ from sqlalchemy.exc import DBAPIError
 from services.scheduling import metrics
 from services.scheduling.commands import planning, scenarios
 from services.scheduling.commands.planning import Outcome, Overtaken, Ticket
-from services.scheduling.domain.comparison import Comparison, compare, within
 from services.scheduling.domain.exclusion import Reason
 from services.scheduling.domain.facts import Policy, Shop
+from services.scheduling.queries.comparison import Comparison, compare, within
+from services.scheduling.queries.conflicts import left_out, named
 from services.scheduling.queries.problem import Built, build
 from services.scheduling.queries.shop import load_shop
 from services.scheduling.solver.checker import check
-from services.scheduling.solver.engine import rules_plan
+from services.scheduling.solver.engine import stand
 from services.scheduling.solver.problem import Infeasible, Plan
-from services.scheduling.tasks.conflicts import left_out, named
 from services.scheduling.tasks.solving import Begun, Solving
 
 log = logging.getLogger(__name__)
@@ -137,7 +137,7 @@ class Planner:
 
     async def _first(self, ticket: Ticket, shop: Shop) -> _Made:
         """A first plan. What an engine finds impossible is left out and named, the rest is planned."""
-        policy = Policy(ticket.settings.frozen_window_s, ticket.settings.repair_estimate_s)
+        policy = Policy(ticket.settings.frozen_window_s, ticket.settings.repair_estimate_s, ticket.settings.stability)
         now = self._running.clock.now()
         seconds = self._improvement(ticket, len(shop.jobs))
         given: dict[str, Reason] = {}
@@ -174,7 +174,7 @@ class Planner:
         limits, problem = ticket.settings, made.built.problem
         if not problem.current or (limits.accept_moved is None and limits.accept_harmed is None):
             return None
-        nothing = await asyncio.to_thread(rules_plan, problem, quick=True)
+        nothing = await asyncio.to_thread(stand, problem)
         found = await asyncio.to_thread(compare, problem, nothing, plan)
         if within(found, limits.accept_moved, limits.accept_harmed) or plan.score.key() >= nothing.score.key():
             return None
@@ -194,7 +194,7 @@ class Planner:
 
     async def _repaired(self, made: _Made) -> _Made:
         """What stands, mended as far as it must be: that is published without asking."""
-        nothing = await asyncio.to_thread(rules_plan, made.built.problem, quick=True)
+        nothing = await asyncio.to_thread(stand, made.built.problem)
         await self._verify(made.built, nothing)
         return replace(made, begun=Begun(nothing, made.begun.rest))
 

@@ -143,7 +143,7 @@ async def test_what_if_a_machine_is_out_and_the_answer_becomes_the_plan(plant: A
     await plant.release("O2", [[machine]], due_at=due(2))
     assert hour((await plant.plan())["O2-1"].start) == 24
     twice = await plant.post(f"/scenarios/{found['scenario_id']}/promote", 409)
-    assert twice["code"] == "scheduling.scenario_state"
+    assert twice["code"] == "scenario.state"
 
 
 async def test_what_if_priorities_shifts_holds_and_rush_orders(plant: Any) -> None:
@@ -179,10 +179,14 @@ async def test_a_scenario_of_an_older_plan_cannot_be_promoted(plant: Any) -> Non
     await plant.release("O2", [[a, b]])
     assert (await plant.get(f"/scenarios/{found['scenario_id']}"))["state"] == "Outdated"
     refused = await plant.post(f"/scenarios/{found['scenario_id']}/promote", 409)
-    assert refused["code"] == "scheduling.scenario_state"
+    assert refused["code"] == "scenario.state"
+    again = await plant.post(f"/scenarios/{found['scenario_id']}/again", 202)
+    assert again["state"] == "Queued"
+    await plant.idle()
+    assert (await plant.get(f"/scenarios/{found['scenario_id']}"))["state"] == "Ready"
     other = await tried(plant)
     assert (await plant.post(f"/scenarios/{other['scenario_id']}/discard"))["state"] == "Discarded"
-    assert (await plant.post(f"/scenarios/{uuid4()}/promote", 404))["code"] == "scheduling.scenario_unknown"
+    assert (await plant.post(f"/scenarios/{uuid4()}/promote", 404))["code"] == "scenario.unknown"
 
 
 async def test_beyond_a_planners_limits_a_better_plan_waits_for_a_word(plant: Any) -> None:

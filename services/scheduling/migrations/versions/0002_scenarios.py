@@ -16,6 +16,8 @@ depends_on = None
 
 
 def upgrade() -> None:
+    stability = sa.Column("stability", sa.Float(), server_default=sa.text("1"), nullable=False)
+    op.add_column("planning_settings", stability)
     op.add_column("planning_settings", sa.Column("accept_moved", sa.Integer(), nullable=True))
     op.add_column("planning_settings", sa.Column("accept_harmed", sa.Integer(), nullable=True))
     op.add_column("schedule_run", sa.Column("progress", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
@@ -76,3 +78,4 @@ def downgrade() -> None:
         op.drop_column("schedule_run", name)
     op.drop_column("planning_settings", "accept_harmed")
     op.drop_column("planning_settings", "accept_moved")
+    op.drop_column("planning_settings", "stability")

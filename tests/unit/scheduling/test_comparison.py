@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from services.scheduling.domain.comparison import as_json, compare, within
+from services.scheduling.queries.comparison import as_json, compare, within
 from services.scheduling.solver.problem import Alternative, Machine, Operation, Order, Plan, Planned, Problem, Score
 
 H = 3600
