@@ -8,6 +8,7 @@ from time import monotonic
 
 import numpy as np
 
+from services.scheduling.solver.elite import Pool, elite_of, kept_of
 from services.scheduling.solver.flat import Flat
 from services.scheduling.solver.kernel import layout, tabu
 from services.scheduling.solver.kernel.decode import decode
@@ -15,7 +16,7 @@ from services.scheduling.solver.kernel.layout import Ints
 from services.scheduling.solver.kernel.tools import seeded
 from services.scheduling.solver.model import Model
 
-_PATIENCE = 6_000
+_PATIENCE = 10_000
 _WORK = 1_500_000
 _LOOK = 0.02
 
@@ -48,8 +49,8 @@ def block_of(flat: Flat, plan: Ints, seed: int) -> Ints:
     choices = [(choice.machine, choice.run) for row in model.choices for choice in row]
     sizes = {
         tabu.T_ROWS: n * tabu.ROW, tabu.T_CHOICES: 2 * len(choices), tabu.T_HEAD: machines, tabu.T_TAIL: machines,
-        tabu.T_QUEUE: n, tabu.T_PATH: n, tabu.T_KEPT: 3 * n, tabu.T_LOCAL_KEPT: 3 * n, tabu.T_ARCS: tabu.ARCS,
-        tabu.T_PLACES: n * machines, tabu.T_CANDIDATES: 9,
+        tabu.T_QUEUE: n, tabu.T_PATH: n, tabu.T_KEPT: 3 * n, tabu.T_ARCS: tabu.ARCS, tabu.T_PLACES: n * machines,
+        tabu.T_CANDIDATES: 9,
     }  # fmt: skip
     g = np.zeros(tabu.TABU_HEAD + sum(sizes.values()), np.int64)
     at = tabu.TABU_HEAD
@@ -67,16 +68,19 @@ def block_of(flat: Flat, plan: Ints, seed: int) -> Ints:
     kept = g[g[tabu.T_KEPT] : g[tabu.T_KEPT] + 3 * n].reshape(n, 3)
     kept[:, 0], kept[:, 2] = put[:, layout.MACHINE], put[:, layout.PREV]
     kept[:, 1] = [choices[choice][1] for choice in put[:, layout.CHOICE].tolist()]
-    g[tabu.T_BEST] = layout.FOREVER
     tabu.resume(g)
     return g
 
 
-def _kept(g: Ints) -> Ints:
-    """What a search has kept as its best, (operations, 3): machine, run, who is before on it."""
-    n = int(g[tabu.T_OPS])
-    found: Ints = g[g[tabu.T_KEPT] : g[tabu.T_KEPT] + 3 * n].reshape(n, 3).copy()
-    return found
+def _pool(model: Model, seed: int) -> Pool:
+    jobs = []
+    for at, links in enumerate(model.before):
+        if not links:
+            job = [at]
+            while after := model.after[job[-1]]:
+                job.append(after[0])
+            jobs.append(job)
+    return Pool(jobs, [[(choice.machine, choice.run) for choice in row] for row in model.choices], seed)
 
 
 def _plan_from(flat: Flat, best: Ints) -> Ints:
@@ -115,10 +119,14 @@ def run(
     """
     began, found = monotonic(), plan
     blocks = [block_of(flat, plan, seed * 1_000 + number) for number in range(workers)]
-    bests = [(int(plan[layout.MAKESPAN]), _kept(g)) for g in blocks]
+    bests = [(int(plan[layout.MAKESPAN]), kept_of(g)) for g in blocks]
+    # Who counts steps wants the same answer again: then nobody hears of what others find, and when.
+    shared = _pool(flat.model, seed)
+    pools = [_pool(flat.model, seed * 1_000 + number) if turns else shared for number in range(workers)]
     chunk = max(50, _WORK // max(len(flat.model), 100) // 4)
     steps, ended = [0] * workers, threading.Event()
     failed: list[BaseException] = []
+    n = len(flat.model)
 
     def live(number: int) -> None:
         g = blocks[number]
@@ -129,7 +137,11 @@ def run(
                 count = min(chunk, turns - steps[number]) if turns else chunk
                 steps[number] += tabu.search(g, count, _PATIENCE, goal)
                 if int(g[tabu.T_BEST]) < bests[number][0]:
-                    bests[number] = int(g[tabu.T_BEST]), _kept(g)
+                    bests[number] = int(g[tabu.T_BEST]), kept_of(g)
+                if g[tabu.T_SINCE] > _PATIENCE:
+                    pools[number].offer(elite_of(g))
+                    g[g[tabu.T_KEPT] : g[tabu.T_KEPT] + 3 * n] = pools[number].between().ravel()
+                    tabu.resume(g)
         except BaseException as error:
             failed.append(error)
             ended.set()

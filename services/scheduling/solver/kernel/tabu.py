@@ -13,22 +13,24 @@ from services.scheduling.solver.kernel.layout import FOREVER, Ints
 from services.scheduling.solver.kernel.tools import draw
 
 (
-    T_OPS, T_MACHINES, T_RNG, T_TURN, T_NOW, T_BEST, T_LOCAL, T_SINCE, T_ROWS, T_CHOICES, T_HEAD, T_TAIL, T_QUEUE,
-    T_PATH, T_KEPT, T_ARCS, T_PLACES, T_CANDIDATES, T_LOCAL_KEPT,
-) = range(19)  # fmt: skip
+    T_OPS, T_MACHINES, T_RNG, T_TURN, T_NOW, T_BEST, T_SINCE, T_ROWS, T_CHOICES, T_HEAD, T_TAIL, T_QUEUE, T_PATH,
+    T_KEPT, T_ARCS, T_PLACES, T_CANDIDATES,
+) = range(17)  # fmt: skip
 """A search as one block: counts and states, then where its tables begin.
 
-T_TURN: steps made; T_NOW, T_LOCAL, T_BEST: makespan now, best since the last shaking, best of all; T_SINCE: steps since
-it got better. Rows of operations: predecessor and successor in the route, choices, machine and run, predecessor and
-successor on it, head, tail, rank in a topological order. T_CHOICES: machine, run. T_KEPT, T_LOCAL_KEPT: machine, run
-and predecessor on it of each operation at its best. T_ARCS: until when one may not come before another; T_PLACES: until
-when one may not come on a machine.
+T_TURN: steps made; T_NOW, T_BEST: makespan now, and the best since the search began or resumed; T_SINCE: steps since it
+got better. Rows of operations: predecessor and successor in the route, choices, machine and run, predecessor and
+successor on it, head, tail, rank in a topological order. T_CHOICES: machine, run. T_KEPT: machine, run and predecessor
+on it of each operation at the best. T_ARCS: until when one may not come before another; T_PLACES: until when one may
+not come on a machine.
 """
 TABU_HEAD = 24
 ROW = 12
 J_PRED, J_SUCC, J_FIRST, J_LAST, ON, RUN, M_PRED, M_SUCC, HEAD, TAIL, WAIT, RANK = range(12)
 ARCS = 1 << 18
 """Size of the table of forbidden arcs; what collides is forbidden a little longer."""
+SHORTEST, LONGEST = 6, 14
+"""For how many steps the reverse of a move is forbidden: from, and below."""
 
 
 @compiled
@@ -315,7 +317,7 @@ def _do(g: Ints, one: int, choice: int, before: int) -> bool:
     """Make a move, and forbid its reverse for a while; False, with nothing changed, if it closes a circle."""
     x = _row(one)
     machine, run, was = g[x + ON], g[x + RUN], g[x + M_PRED]
-    tenure = 6 + draw(g, T_RNG, 8)
+    tenure = SHORTEST + draw(g, T_RNG, LONGEST - SHORTEST)
     if choice < 0:
         rank = g[x + RANK]
         if before >= 0 and g[_row(before) + RANK] > rank:
@@ -375,22 +377,9 @@ def _back(g: Ints, where: int) -> None:
     lay_out(g)
 
 
-@compiled
-def _shake(g: Ints, strength: int) -> None:
-    """Some moves by lot, good or bad, from the best that is known."""
-    for _ in range(strength):
-        g[T_TURN] += 1
-        _look(g)
-        c = g[T_CANDIDATES]
-        if g[c + 6] >= 0 and draw(g, T_RNG, 2) == 0:
-            _do(g, g[c + 6], g[c + 7], g[c + 8])
-        elif g[c + 2] >= 0:
-            _do(g, g[c + 2], g[c + 3], g[c + 4])
-
-
 @entry
 def search(g: Ints, turns: int, patience: int, goal: int) -> int:
-    """So many steps; the best is kept. A search without progress goes on from a shaken best. Steps made."""
+    """At most so many steps, fewer after `patience` steps without progress; the best is kept. Steps made."""
     for turn in range(turns):
         if g[T_BEST] <= goal:
             return turn
@@ -403,25 +392,17 @@ def search(g: Ints, turns: int, patience: int, goal: int) -> int:
         elif g[c + 6] >= 0:
             moved = _do(g, g[c + 6], g[c + 7], g[c + 8])
         g[T_SINCE] += 1
-        if moved and g[T_NOW] < g[T_LOCAL]:
-            g[T_LOCAL], g[T_SINCE] = g[T_NOW], 0
-            _keep(g, g[T_LOCAL_KEPT])
-            if g[T_NOW] < g[T_BEST]:
-                g[T_BEST] = g[T_NOW]
-                _keep(g, g[T_KEPT])
+        if moved and g[T_NOW] < g[T_BEST]:
+            g[T_BEST], g[T_SINCE] = g[T_NOW], 0
+            _keep(g, g[T_KEPT])
         if g[T_SINCE] > patience:
-            # Mostly from where this search was best, now and then from the best of all.
-            _back(g, g[T_KEPT] if draw(g, T_RNG, 3) == 0 else g[T_LOCAL_KEPT])
-            _shake(g, 6 + draw(g, T_RNG, 20))
-            g[T_LOCAL], g[T_SINCE] = g[T_NOW], 0
-            _keep(g, g[T_LOCAL_KEPT])
+            return turn + 1
     return turns
 
 
 @entry
 def resume(g: Ints) -> None:
-    """Go on from the kept best, which was written from outside."""
+    """Begin from what is kept as the best, which may have been written from outside; nothing is forbidden."""
     _back(g, g[T_KEPT])
-    g[T_LOCAL], g[T_SINCE] = g[T_NOW], 0
-    g[T_BEST] = min(g[T_BEST], g[T_NOW])
-    _keep(g, g[T_LOCAL_KEPT])
+    g[T_BEST], g[T_SINCE] = g[T_NOW], 0
+    g[T_TURN] += LONGEST
