@@ -50,7 +50,7 @@ def block_of(flat: Flat, plan: Ints, seed: int) -> Ints:
     sizes = {
         tabu.T_ROWS: n * tabu.ROW, tabu.T_CHOICES: 2 * len(choices), tabu.T_HEAD: machines, tabu.T_TAIL: machines,
         tabu.T_QUEUE: n, tabu.T_PATH: n, tabu.T_KEPT: 3 * n, tabu.T_ARCS: tabu.ARCS, tabu.T_PLACES: n * machines,
-        tabu.T_CANDIDATES: 9,
+        tabu.T_CANDIDATES: tabu.CANDIDATES,
     }  # fmt: skip
     g = np.zeros(tabu.TABU_HEAD + sum(sizes.values()), np.int64)
     at = tabu.TABU_HEAD

@@ -29,6 +29,8 @@ ROW = 12
 J_PRED, J_SUCC, J_FIRST, J_LAST, ON, RUN, M_PRED, M_SUCC, HEAD, TAIL, WAIT, RANK = range(12)
 ARCS = 1 << 18
 """Size of the table of forbidden arcs; what collides is forbidden a little longer."""
+ALLOWED, FORBIDDEN, CANDIDATES = 2, 8, 13
+"""Where in T_CANDIDATES the best move begins, and a forbidden one; how long it is."""
 SHORTEST, LONGEST = 6, 14
 """For how many steps the reverse of a move is forbidden: from, and below."""
 
@@ -223,36 +225,43 @@ def _forbidden_before(g: Ints, one: int, first: int) -> bool:
 
 
 @compiled
-def _offer(g: Ints, value: int, forbidden: bool, one: int, choice: int, before: int) -> None:
-    """Keep a move if it is the best so far. T_CANDIDATES: how many as good; value, operation, choice (-1: none), behind
-    whom; then the same for a forbidden one that nothing but chance would take."""
+def _offer(g: Ints, value: int, forbidden: bool, one: int, choice: int, before: int, other: int, back: int) -> None:
+    """Keep a move if it is the best so far.
+
+    T_CANDIDATES: how many are as good; value; the move: operation, choice (-1: none), behind whom, and with whom it
+    changes places, and by which choice (-1: nobody). Then how many that are forbidden, and one by lot: only without
+    any other it is made.
+    """
     c = g[T_CANDIDATES]
     if forbidden and value >= g[T_BEST]:
-        g[c + 5] += 1
-        if draw(g, T_RNG, g[c + 5]) == 0:
-            g[c + 6], g[c + 7], g[c + 8] = one, choice, before
-        return
-    if value < g[c + 1]:
-        g[c], g[c + 1] = 0, value
-    elif value > g[c + 1]:
-        return
-    g[c] += 1
-    if draw(g, T_RNG, g[c]) == 0:
-        g[c + 2], g[c + 3], g[c + 4] = one, choice, before
+        g[c + 7] += 1
+        if draw(g, T_RNG, g[c + 7]) > 0:
+            return
+        c += FORBIDDEN
+    else:
+        if value < g[c + 1]:
+            g[c], g[c + 1] = 0, value
+        elif value > g[c + 1]:
+            return
+        g[c] += 1
+        if draw(g, T_RNG, g[c]) > 0:
+            return
+        c += ALLOWED
+    g[c], g[c + 1], g[c + 2], g[c + 3], g[c + 4] = one, choice, before, other, back
 
 
 @compiled
 def _look_after(g: Ints, one: int, last: int) -> None:
     value = _after(g, one, last)
     if value < FOREVER:
-        _offer(g, value, _forbidden_after(g, one, last), one, -1, last)
+        _offer(g, value, _forbidden_after(g, one, last), one, -1, last, -1, -1)
 
 
 @compiled
 def _look_before(g: Ints, one: int, first: int) -> None:
     value = _before(g, one, first)
     if value < FOREVER:
-        _offer(g, value, _forbidden_before(g, one, first), one, -1, g[_row(first) + M_PRED])
+        _offer(g, value, _forbidden_before(g, one, first), one, -1, g[_row(first) + M_PRED], -1, -1)
 
 
 @compiled
@@ -274,10 +283,56 @@ def _look_elsewhere(g: Ints, one: int) -> None:
                 break
             if behind < 0 or g[_row(behind) + RANK] > low or _free_at(g, behind) > ready:
                 value = max(ready, _free_at(g, before)) + run + max(rest, _rest_of(g, behind))
-                _offer(g, value, forbidden, one, choice, before)
+                _offer(g, value, forbidden, one, choice, before, -1, -1)
             if behind < 0:
                 break
             before, behind = behind, g[_row(behind) + M_SUCC]
+
+
+@compiled
+def _look_across(g: Ints, one: int) -> None:
+    """Change places with any operation of another machine that can do what the other does."""
+    x = _row(one)
+    ready, rest = _free_at(g, g[x + J_PRED]), _rest_of(g, g[x + J_SUCC])
+    low = g[_row(g[x + J_PRED]) + RANK] if g[x + J_PRED] >= 0 else -1
+    high = g[_row(g[x + J_SUCC]) + RANK] if g[x + J_SUCC] >= 0 else FOREVER
+    left, right = g[x + M_PRED], g[x + M_SUCC]
+    left_end, right_rest = _free_at(g, left), _rest_of(g, right)
+    left_rank = g[_row(left) + RANK] if left >= 0 else -1
+    right_rank = g[_row(right) + RANK] if right >= 0 else FOREVER
+    for choice in range(g[x + J_FIRST], g[x + J_LAST]):
+        machine, run = g[g[T_CHOICES] + 2 * choice], g[g[T_CHOICES] + 2 * choice + 1]
+        if machine == g[x + ON]:
+            continue
+        forbidden = g[g[T_PLACES] + one * g[T_MACHINES] + machine] > g[T_TURN]
+        at = g[g[T_HEAD] + machine]
+        while at >= 0:
+            y = _row(at)
+            before, behind, other = g[y + M_PRED], g[y + M_SUCC], -1
+            # Ranks alone tell that no circle closes: both keep between the neighbours of their new places.
+            if behind >= 0 and g[_row(behind) + RANK] <= low:
+                at = behind
+                continue
+            if before >= 0 and g[_row(before) + RANK] >= high:
+                break
+            value = max(ready, _free_at(g, before)) + run + max(rest, _rest_of(g, behind))
+            if value < g[T_NOW] and value <= g[g[T_CANDIDATES] + 1]:
+                for back in range(g[y + J_FIRST], g[y + J_LAST]):
+                    if g[g[T_CHOICES] + 2 * back] == g[x + ON]:
+                        other = back
+            if other >= 0 and at != g[x + J_PRED] and at != g[x + J_SUCC]:
+                its_low = g[_row(g[y + J_PRED]) + RANK] if g[y + J_PRED] >= 0 else -1
+                its_high = g[_row(g[y + J_SUCC]) + RANK] if g[y + J_SUCC] >= 0 else FOREVER
+                if right_rank > its_low and left_rank < its_high:
+                    begin = max(_free_at(g, g[y + J_PRED]), left_end)
+                    value = max(
+                        value,
+                        begin + g[g[T_CHOICES] + 2 * other + 1] + max(_rest_of(g, g[y + J_SUCC]), right_rest),
+                    )
+                    if value < g[T_NOW]:
+                        kept = forbidden or g[g[T_PLACES] + at * g[T_MACHINES] + g[x + ON]] > g[T_TURN]
+                        _offer(g, value, kept, one, choice, before, at, other)
+            at = behind
 
 
 @compiled
@@ -285,7 +340,7 @@ def _look(g: Ints) -> None:
     """All moves along a critical path."""
     size, path, at = _path(g), g[T_PATH], 0
     c = g[T_CANDIDATES]
-    g[c], g[c + 1], g[c + 2], g[c + 5], g[c + 6] = 0, FOREVER, -1, 0, -1
+    g[c], g[c + 1], g[c + ALLOWED], g[c + 7], g[c + FORBIDDEN] = 0, FOREVER, -1, 0, -1
     while at < size:
         end = at
         machine = g[_row(g[path + at]) + ON]
@@ -310,35 +365,48 @@ def _look(g: Ints) -> None:
             if g[_row(one) + J_LAST] > g[_row(one) + J_FIRST] + 1:
                 _look_elsewhere(g, one)
         at = end + 1
+    if g[c + 1] >= g[T_NOW]:
+        # Where every machine has enough to do, only an exchange makes it shorter.
+        for place in range(size):
+            one = g[path + place]
+            if g[_row(one) + J_LAST] > g[_row(one) + J_FIRST] + 1:
+                _look_across(g, one)
 
 
 @compiled
-def _do(g: Ints, one: int, choice: int, before: int) -> bool:
+def _do(g: Ints, move: int) -> bool:
     """Make a move, and forbid its reverse for a while; False, with nothing changed, if it closes a circle."""
+    one, choice, before, other, back = g[move], g[move + 1], g[move + 2], g[move + 3], g[move + 4]
     x = _row(one)
     machine, run, was = g[x + ON], g[x + RUN], g[x + M_PRED]
-    tenure = SHORTEST + draw(g, T_RNG, LONGEST - SHORTEST)
+    until = g[T_TURN] + SHORTEST + draw(g, T_RNG, LONGEST - SHORTEST)
+    target = machine
     if choice < 0:
         rank = g[x + RANK]
         if before >= 0 and g[_row(before) + RANK] > rank:
             at = g[x + M_SUCC]
             while True:
-                g[_arc(g, one, at)] = g[T_TURN] + tenure
+                g[_arc(g, one, at)] = until
                 if at == before:
                     break
                 at = g[_row(at) + M_SUCC]
         else:
             at = g[x + M_PRED]
             while at != before and at >= 0:
-                g[_arc(g, at, one)] = g[T_TURN] + tenure
+                g[_arc(g, at, one)] = until
                 at = g[_row(at) + M_PRED]
-        target = machine
     else:
         target = g[g[T_CHOICES] + 2 * choice]
         g[x + RUN] = g[g[T_CHOICES] + 2 * choice + 1]
-        g[g[T_PLACES] + one * g[T_MACHINES] + machine] = g[T_TURN] + tenure
+        g[g[T_PLACES] + one * g[T_MACHINES] + machine] = until
     _take_out(g, one)
+    if other >= 0:
+        _take_out(g, other)
+        g[_row(other) + RUN] = g[g[T_CHOICES] + 2 * back + 1]
+        g[g[T_PLACES] + other * g[T_MACHINES] + target] = until
+        _put_behind(g, other, machine, was)
     _put_behind(g, one, target, before)
+    # An exchange closes none: see `_look_across`.
     if lay_out(g):
         return True
     _take_out(g, one)
@@ -387,10 +455,10 @@ def search(g: Ints, turns: int, patience: int, goal: int) -> int:
         _look(g)
         c = g[T_CANDIDATES]
         moved = False
-        if g[c + 2] >= 0:
-            moved = _do(g, g[c + 2], g[c + 3], g[c + 4])
-        elif g[c + 6] >= 0:
-            moved = _do(g, g[c + 6], g[c + 7], g[c + 8])
+        if g[c + ALLOWED] >= 0:
+            moved = _do(g, c + ALLOWED)
+        elif g[c + FORBIDDEN] >= 0:
+            moved = _do(g, c + FORBIDDEN)
         g[T_SINCE] += 1
         if moved and g[T_NOW] < g[T_BEST]:
             g[T_BEST], g[T_SINCE] = g[T_NOW], 0
