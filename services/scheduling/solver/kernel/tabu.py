@@ -235,7 +235,10 @@ def _path(g: Ints) -> int:
 
 @compiled
 def _after(g: Ints, one: int, last: int) -> int:
-    """Estimated makespan if an operation goes right behind a later one of its machine; FOREVER if that may not be."""
+    """Estimated makespan if an operation goes right behind a later one of its machine.
+
+    FOREVER if that may not be, or something better is known.
+    """
     x = _row(one)
     if g[x + J_SUCC] >= 0 and _rest_of(g, last) < _rest_of(g, g[x + J_SUCC]) + (g[_row(g[x + J_SUCC]) + RUN] == 0):
         return FOREVER
@@ -251,9 +254,11 @@ def _after(g: Ints, one: int, last: int) -> int:
         at = g[y + M_SUCC]
     begin = max(_free_at(g, g[x + J_PRED]), end)
     rest = max(_rest_of(g, g[x + J_SUCC]), _rest_of(g, g[_row(last) + M_SUCC])) + g[x + RUN]
-    worst = begin + rest
+    worst, limit = begin + rest, g[g[T_CANDIDATES] + 1]
     at = last
     while at != one:
+        if worst > limit:
+            return FOREVER
         y = _row(at)
         rest = max(_rest_of(g, g[y + J_SUCC]), rest) + g[y + RUN]
         worst = max(worst, g[y + WAIT] + rest)
@@ -263,7 +268,7 @@ def _after(g: Ints, one: int, last: int) -> int:
 
 @compiled
 def _before(g: Ints, one: int, first: int) -> int:
-    """Estimated makespan if an operation goes right before an earlier one of its machine; FOREVER if it may not."""
+    """Estimated makespan if an operation goes right before an earlier one of its machine; FOREVER as above."""
     x = _row(one)
     if g[x + J_PRED] >= 0 and _free_at(g, first) < _free_at(g, g[x + J_PRED]) + (g[_row(g[x + J_PRED]) + RUN] == 0):
         return FOREVER
@@ -275,14 +280,16 @@ def _before(g: Ints, one: int, first: int) -> int:
         g[y + WAIT] = begin
         end = begin + g[y + RUN]
         at = g[y + M_SUCC]
-    rest, at, worst = _rest_of(g, g[x + M_SUCC]), g[x + M_PRED], 0
-    while True:
+    rest, at, worst, limit = _rest_of(g, g[x + M_SUCC]), g[x + M_PRED], 0, g[g[T_CANDIDATES] + 1]
+    while worst <= limit:
         y = _row(at)
         rest = max(_rest_of(g, g[y + J_SUCC]), rest) + g[y + RUN]
         worst = max(worst, g[y + WAIT] + rest)
         if at == first:
             break
         at = g[y + M_PRED]
+    if worst > limit:
+        return FOREVER
     return max(worst, mine + max(_rest_of(g, g[x + J_SUCC]), rest) + g[x + RUN])
 
 
@@ -365,6 +372,9 @@ def _look_elsewhere(g: Ints, one: int) -> None:
             # Who comes before must not follow its successor, who comes behind not precede its predecessor.
             if before >= 0 and not (g[_row(before) + RANK] < high or _rest_of(g, before) > rest):
                 break
+            # Further on it would only begin later.
+            if _free_at(g, before) + run + rest > g[g[T_CANDIDATES] + 1]:
+                break
             if behind < 0 or g[_row(behind) + RANK] > low or _free_at(g, behind) > ready:
                 value = max(ready, _free_at(g, before)) + run + max(rest, _rest_of(g, behind))
                 _offer(g, value, forbidden, one, choice, before, -1, -1)
@@ -391,6 +401,7 @@ def _look_across(g: Ints, one: int) -> None:
         forbidden = g[g[T_PLACES] + one * g[T_MACHINES] + machine] > g[T_TURN]
         at = g[g[T_HEAD] + machine]
         while at >= 0:
+            limit = min(g[g[T_CANDIDATES] + 1], g[T_NOW] - 1)
             y = _row(at)
             before, behind, other = g[y + M_PRED], g[y + M_SUCC], -1
             # Ranks alone tell that no circle closes: both keep between the neighbours of their new places.
@@ -399,8 +410,10 @@ def _look_across(g: Ints, one: int) -> None:
                 continue
             if before >= 0 and g[_row(before) + RANK] >= high:
                 break
+            if _free_at(g, before) + run + rest > limit:
+                break
             value = max(ready, _free_at(g, before)) + run + max(rest, _rest_of(g, behind))
-            if value < g[T_NOW] and value <= g[g[T_CANDIDATES] + 1]:
+            if value <= limit:
                 for back in range(g[y + J_FIRST], g[y + J_LAST]):
                     if g[g[T_CHOICES] + 2 * back] == g[x + ON]:
                         other = back
@@ -413,7 +426,7 @@ def _look_across(g: Ints, one: int) -> None:
                         value,
                         begin + g[g[T_CHOICES] + 2 * other + 1] + max(_rest_of(g, g[y + J_SUCC]), right_rest),
                     )
-                    if value < g[T_NOW]:
+                    if value <= limit:
                         kept = forbidden or g[g[T_PLACES] + at * g[T_MACHINES] + g[x + ON]] > g[T_TURN]
                         _offer(g, value, kept, one, choice, before, at, other)
             at = behind
