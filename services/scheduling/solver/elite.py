@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.scheduling.solver.kernel import tabu
+from services.scheduling.solver.kernel import routes, tabu
 from services.scheduling.solver.kernel.layout import Ints
 
 _SIZE = 12
@@ -26,7 +26,7 @@ _FRESH = 0.15
 """How often a search begins between a good schedule and one by lot although there are enough good ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Elite:
     """A schedule. kept: (operations, 3), machine, run, who is before on it; moment and rank: (operations,)."""
 
@@ -43,16 +43,16 @@ class Elite:
 def elite_of(g: Ints) -> Elite:
     """The best of a search, which goes back to it."""
     tabu.resume(g)
-    n = int(g[tabu.T_OPS])
-    rows = g[tabu.TABU_HEAD : tabu.TABU_HEAD + n * tabu.ROW].reshape(n, tabu.ROW)
-    latest = g[tabu.T_NOW] - rows[:, tabu.TAIL] - rows[:, tabu.RUN]
-    return Elite(int(g[tabu.T_NOW]), kept_of(g), (rows[:, tabu.HEAD] + latest) / 2.0, rows[:, tabu.RANK].copy())
+    n = int(g[routes.T_OPS])
+    rows = g[routes.TABU_HEAD : routes.TABU_HEAD + n * routes.ROW].reshape(n, routes.ROW)
+    latest = g[routes.T_NOW] - rows[:, routes.TAIL] - rows[:, routes.RUN]
+    return Elite(int(g[routes.T_NOW]), kept_of(g), (rows[:, routes.HEAD] + latest) / 2.0, rows[:, routes.RANK].copy())
 
 
 def kept_of(g: Ints) -> Ints:
     """What a search has kept as its best, (operations, 3): machine, run, who is before on it."""
-    n = int(g[tabu.T_OPS])
-    found: Ints = g[g[tabu.T_KEPT] : g[tabu.T_KEPT] + 3 * n].reshape(n, 3).copy()
+    n = int(g[routes.T_OPS])
+    found: Ints = g[g[routes.T_KEPT] : g[routes.T_KEPT] + 3 * n].reshape(n, 3).copy()
     return found
 
 
@@ -63,28 +63,28 @@ class Pool:
         """jobs: the operations of each route in their order; choices: (machine, run) of each operation."""
         self._jobs, self._choices = jobs, choices
         self._rng, self._lock = np.random.default_rng(seed), threading.Lock()
-        self._elites: list[Elite] = []
+        self.elites: list[Elite] = []
 
     def offer(self, new: Elite) -> None:
         """Keep a schedule if it is better than the worst, or than the one that it resembles."""
         with self._lock:
-            near = [each for each in self._elites if each.distance(new) <= _ALIKE * len(new.kept)]
+            near = [each for each in self.elites if each.distance(new) <= _ALIKE * len(new.kept)]
             if any(each.makespan <= new.makespan for each in near):
                 return
-            self._elites = [*(each for each in self._elites if each not in near), new]
-            if len(self._elites) > _SIZE:
-                self._elites.remove(max(self._elites, key=lambda each: each.makespan))
+            self.elites = [*(each for each in self.elites if each not in near), new]
+            if len(self.elites) > _SIZE:
+                self.elites.remove(max(self.elites, key=lambda each: each.makespan))
 
     def between(self) -> Ints:
         """Where to go on: `kept` of a schedule between two good ones, or between a good one and one by lot."""
         with self._lock:
-            have = len(self._elites)
+            have = len(self.elites)
             few = have < 2 or (have < _SIZE and self._rng.random() < 0.5)
             if few or self._rng.random() < _FRESH:
-                one = self._elites[int(self._rng.integers(have))]
+                one = self.elites[int(self._rng.integers(have))]
                 return self._mean(one, self._by_lot(one), self._rng.uniform(0.1, 0.5))
             first, second = self._rng.choice(have, 2, replace=False)
-            return self._mean(self._elites[first], self._elites[second], self._rng.uniform(0.3, 0.7))
+            return self._mean(self.elites[first], self.elites[second], self._rng.uniform(0.3, 0.7))
 
     def _by_lot(self, like: Elite) -> Elite:
         """Any schedule, about as long as another."""

@@ -1,4 +1,8 @@
-"""Problems whose only goal is the makespan and that are nothing but routes on machines: tabu search."""
+"""Problems whose only goal is the makespan and that are nothing but routes on machines: tabu search.
+
+Every thread searches from a schedule until it stagnates, offers what it found to a pool of good ones, and goes on from
+one that lies between two of them (see `elite`).
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,14 @@ import numpy as np
 
 from services.scheduling.solver.elite import Pool, elite_of, kept_of
 from services.scheduling.solver.flat import Flat
-from services.scheduling.solver.kernel import layout, tabu
+from services.scheduling.solver.kernel import layout, routes, tabu
 from services.scheduling.solver.kernel.decode import decode
 from services.scheduling.solver.kernel.layout import Ints
 from services.scheduling.solver.kernel.tools import seeded
 from services.scheduling.solver.model import Model
 
 _PATIENCE = 10_000
+"""A search that made no progress in so many steps goes on elsewhere."""
 _WORK = 1_500_000
 _LOOK = 0.02
 
@@ -48,31 +53,32 @@ def block_of(flat: Flat, plan: Ints, seed: int) -> Ints:
     n, machines = len(model), len(model.machines)
     choices = [(choice.machine, choice.run) for row in model.choices for choice in row]
     sizes = {
-        tabu.T_ROWS: n * tabu.ROW, tabu.T_CHOICES: 2 * len(choices), tabu.T_HEAD: machines, tabu.T_TAIL: machines,
-        tabu.T_QUEUE: n, tabu.T_PATH: n, tabu.T_KEPT: 3 * n, tabu.T_ARCS: tabu.ARCS, tabu.T_PLACES: n * machines,
-        tabu.T_CANDIDATES: tabu.CANDIDATES,
+        routes.T_ROWS: n * routes.ROW, routes.T_CHOICES: 2 * len(choices), routes.T_HEAD: machines,
+        routes.T_TAIL: machines, routes.T_QUEUE: n, routes.T_PATH: n, routes.T_KEPT: 3 * n,
+        routes.T_ARCS: tabu.ARCS, routes.T_PLACES: n * machines, routes.T_CANDIDATES: tabu.CANDIDATES,
     }  # fmt: skip
-    g = np.zeros(tabu.TABU_HEAD + sum(sizes.values()), np.int64)
-    at = tabu.TABU_HEAD
+    g = np.zeros(routes.TABU_HEAD + sum(sizes.values()), np.int64)
+    at = routes.TABU_HEAD
     for name, size in sizes.items():
         g[name] = at
         at += size
-    g[tabu.T_OPS], g[tabu.T_MACHINES] = n, machines
-    g[tabu.T_RNG] = seeded(seed)
-    g[g[tabu.T_CHOICES] : g[tabu.T_CHOICES] + 2 * len(choices)] = np.array(choices, np.int64).ravel()
-    rows = g[tabu.TABU_HEAD : tabu.TABU_HEAD + n * tabu.ROW].reshape(n, tabu.ROW)
-    rows[:, tabu.J_PRED] = [links[0].before if links else -1 for links in model.before]
-    rows[:, tabu.J_SUCC] = [after[0] if after else -1 for after in model.after]
-    rows[:, tabu.J_FIRST], rows[:, tabu.J_LAST] = flat.choices_of[:-1], flat.choices_of[1:]
+    g[routes.T_OPS], g[routes.T_MACHINES] = n, machines
+    g[routes.T_RNG] = seeded(seed)
+    g[g[routes.T_CHOICES] : g[routes.T_CHOICES] + 2 * len(choices)] = np.array(choices, np.int64).ravel()
+    rows = g[routes.TABU_HEAD : routes.TABU_HEAD + n * routes.ROW].reshape(n, routes.ROW)
+    rows[:, routes.J_PRED] = [links[0].before if links else -1 for links in model.before]
+    rows[:, routes.J_SUCC] = [after[0] if after else -1 for after in model.after]
+    rows[:, routes.J_FIRST], rows[:, routes.J_LAST] = flat.choices_of[:-1], flat.choices_of[1:]
     put = layout.puts(flat.shop, plan)
-    kept = g[g[tabu.T_KEPT] : g[tabu.T_KEPT] + 3 * n].reshape(n, 3)
+    kept = g[g[routes.T_KEPT] : g[routes.T_KEPT] + 3 * n].reshape(n, 3)
     kept[:, 0], kept[:, 2] = put[:, layout.MACHINE], put[:, layout.PREV]
     kept[:, 1] = [choices[choice][1] for choice in put[:, layout.CHOICE].tolist()]
     tabu.resume(g)
     return g
 
 
-def _pool(model: Model, seed: int) -> Pool:
+def pool_of(model: Model, seed: int) -> Pool:
+    """An empty pool of schedules of a problem."""
     jobs = []
     for at, links in enumerate(model.before):
         if not links:
@@ -121,8 +127,8 @@ def run(
     blocks = [block_of(flat, plan, seed * 1_000 + number) for number in range(workers)]
     bests = [(int(plan[layout.MAKESPAN]), kept_of(g)) for g in blocks]
     # Who counts steps wants the same answer again: then nobody hears of what others find, and when.
-    shared = _pool(flat.model, seed)
-    pools = [_pool(flat.model, seed * 1_000 + number) if turns else shared for number in range(workers)]
+    shared = pool_of(flat.model, seed)
+    pools = [pool_of(flat.model, seed * 1_000 + number) if turns else shared for number in range(workers)]
     chunk = max(50, _WORK // max(len(flat.model), 100) // 4)
     steps, ended = [0] * workers, threading.Event()
     failed: list[BaseException] = []
@@ -136,11 +142,11 @@ def run(
                     break
                 count = min(chunk, turns - steps[number]) if turns else chunk
                 steps[number] += tabu.search(g, count, _PATIENCE, goal)
-                if int(g[tabu.T_BEST]) < bests[number][0]:
-                    bests[number] = int(g[tabu.T_BEST]), kept_of(g)
-                if g[tabu.T_SINCE] > _PATIENCE:
+                if int(g[routes.T_BEST]) < bests[number][0]:
+                    bests[number] = int(g[routes.T_BEST]), kept_of(g)
+                if g[routes.T_SINCE] > _PATIENCE:
                     pools[number].offer(elite_of(g))
-                    g[g[tabu.T_KEPT] : g[tabu.T_KEPT] + 3 * n] = pools[number].between().ravel()
+                    g[g[routes.T_KEPT] : g[routes.T_KEPT] + 3 * n] = pools[number].between().ravel()
                     tabu.resume(g)
         except BaseException as error:
             failed.append(error)
@@ -161,5 +167,7 @@ def run(
             look(None, sum(steps))
     if failed:
         raise failed[0]
+    # A thread may have ended since the last look; from how many steps there were the next search draws its numbers.
+    look(None, sum(steps))
     leader = min(bests, key=lambda each: each[0])
     return _plan_from(flat, leader[1]) if leader[0] < int(found[layout.MAKESPAN]) else found
