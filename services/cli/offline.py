@@ -52,6 +52,7 @@ def solve(
     seed: Annotated[int, typer.Option(help=text("cli.help.seed"), min=0)] = 1,
     as_json: Annotated[bool, typer.Option("--json", help=text("cli.help.as_json"))] = False,
     svg: Annotated[Path | None, typer.Option(help=text("cli.help.svg"))] = None,
+    relax: Annotated[bool, typer.Option("--relax", help=text("cli.help.relax"))] = False,
     schema: Annotated[bool, typer.Option("--schema", help=text("cli.help.schema"))] = False,
 ) -> None:
     files = _offline()
@@ -66,7 +67,7 @@ def solve(
         files.prepare()
     with _readable(), nullcontext() if as_json else working("cli.solving", file=file.name):
         solved = files.solve_file(
-            file, seconds=seconds, target=target, form=_form(form), workers=workers, seed=seed, svg=svg
+            file, seconds=seconds, target=target, form=_form(form), workers=workers, seed=seed, svg=svg, relax=relax
         )
     if as_json:
         typer.echo(json.dumps(solved.machine_readable(), ensure_ascii=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
@@ -34,6 +34,7 @@ from services.scheduling.solver.problem import (
     Problem,
     split_lots,
 )
+from services.scheduling.solver.relax import Relaxation, relaxed
 
 __all__ = ["Solved", "check_file", "generate_file", "prepare", "read_problem", "schema", "solve_file"]
 
@@ -47,6 +48,7 @@ class Solved:
     first_plan_seconds: float
     seconds: float
     violations: list[Violation]
+    given_up: Sequence[Relaxation] = ()
 
     @property
     def makespan(self) -> int:
@@ -66,6 +68,7 @@ class Solved:
             "bound": "none" if plan.bound is None else f"{plan.bound} ({'tardiness' if dated else 'makespan'})",
             "first plan": f"{self.first_plan_seconds:.2f} s",
             "seconds": f"{self.seconds:.2f}",
+            **({"given up": ", ".join(f"{each.kind} {each.id}" for each in self.given_up)} if self.given_up else {}),
             "checker": "valid" if not wrong else f"{len(wrong)} violations: {wrong[:3]}",
         } | {"makespan": self.makespan}
 
@@ -80,6 +83,7 @@ class Solved:
             "first_plan_seconds": round(self.first_plan_seconds, 3),
             "seconds": round(self.seconds, 3),
             "valid": not self.violations,
+            "given_up": [asdict(each) for each in self.given_up],
             "plan": plan_to_json(self.plan, self.problem.origin),
         }
 
@@ -101,15 +105,18 @@ def solve_file(
     workers: int = 2,
     seed: int = 1,
     svg: Path | None = None,
+    relax: bool = False,
 ) -> Solved:
     """Plan a public instance or a problem in our JSON; write the plan as JSON to `target`, as a Gantt chart to `svg`.
 
+    relax: where there is no plan, give up what is in conflict, and say what.
     Raises Invalid for a file that cannot be read or planned.
     """
     prepare()
     from services.scheduling.solver.engine import solve  # decides when it is loaded whether to compile
 
     problem = read_problem(path, form)
+    problem, given_up = relaxed(problem) if relax else (problem, [])
     began = monotonic()
     first: list[float] = []
     try:
@@ -126,7 +133,7 @@ def solve_file(
         from services.scheduling.gantt import gantt_svg
 
         svg.write_text(gantt_svg(problem, plan), encoding="utf-8")
-    return Solved(problem, plan, first[0], taken, check(problem, plan))
+    return Solved(problem, plan, first[0], taken, check(problem, plan), given_up)
 
 
 def check_file(problem_path: Path, plan_path: Path, form: str = "auto") -> list[Violation]:

@@ -33,7 +33,8 @@ _WORK = 1_500_000
 _EXCHANGES = 12
 _HARD = 16
 """So much more the tardiness of an order with a hard deadline weighs in the search: a missed one is missed by a second
-or a week, and says nothing about which of the many moves that it takes to keep it is a good one."""
+or a week, and says nothing about which of the many moves that it takes to keep it is a good one. Only where one is
+missed: it costs some per cent of the rest."""
 _REACH = 20
 _LOOK = 0.02
 
@@ -103,7 +104,7 @@ class Annealing:
 
 def begin(flat: Flat, starts: Sequence[Ints], budget: Budget, *, seed: int, workers: int) -> Annealing:
     """Prepare a run from schedules that were decoded, one for each chain, and again from the first."""
-    shop = _shop(flat)
+    shop = _shop(flat) if any(start[layout.MISSED] for start in starts) else flat.shop
     blocks = [start if shop is flat.shop else _weighed(shop, start, flat.room()) for start in starts]
     count = len(flat.model)
     choices = np.diff(flat.choices_of)

@@ -27,6 +27,7 @@ _OVER = 2.0
 _GRACE = 0.25
 _ATTEMPTS = 3
 _FIRST_PLAN_S, _BEGIN_S = 10.0, 60.0
+_PATIENCE_S = 180.0
 
 
 class Superseded(Exception):
@@ -75,7 +76,10 @@ class _Run:
 
 
 class SolverProcess:
-    """A worker, kept warm: started ahead, started again when it dies. One run at a time, the newest request counts."""
+    """A worker, kept warm: started ahead, started again when it dies. One run at a time, the newest request counts.
+
+    answering: set while it is at a question.
+    """
 
     def __init__(self) -> None:
         self._process: Process | None = None
@@ -84,6 +88,7 @@ class SolverProcess:
         self._run: _Run | None = None
         self._runs = 0
         self._idle = asyncio.Event()
+        self.answering = asyncio.Event()
 
     @property
     def pid(self) -> int | None:
@@ -110,6 +115,8 @@ class SolverProcess:
         """End the worker. A run in progress ends with the best plan so far."""
         if self._run is not None:
             self._run.cancelled.set()
+            if self._run.asked and not self._run.ended.done():
+                self._run.ended.set_exception(SolverFailed("the solver is stopped"))
         process, self._process = self._process, None
         if process is None:
             return
@@ -150,8 +157,10 @@ class SolverProcess:
                     self._send("stop", number)
                 self._run = None
 
-    async def ask(self, name: str, *arguments: Any) -> Any:
+    async def ask(self, name: str, *arguments: Any, patience: float = _PATIENCE_S) -> Any:
         """An answer of `desk.ANSWERS`; questions wait for each other. Raises Infeasible, SolverFailed.
+
+        patience: seconds after which a worker that does not answer is ended.
 
         For a process of its own: a question would keep a search waiting, and a search would supersede it.
         """
@@ -164,15 +173,20 @@ class SolverProcess:
                     message = await asyncio.to_thread(frame, ("ask", run.number, name, arguments))
                     self._idle.clear()
                     self._write(message)
-                    return await run.ended
+                    async with asyncio.timeout(patience):
+                        return await run.ended
+                except TimeoutError as error:
+                    await self._end()
+                    raise SolverFailed(f"no answer to {name} within {patience:g} s") from error
                 except _Died:
                     logger.warning("the solver process died over a question; it is started again")
                 except asyncio.CancelledError:
                     # Nobody waits for the answer; the next question shall not either.
-                    await self._restart()
+                    await self._end()
                     raise
                 finally:
                     self._run = None
+                    self.answering.clear()
         raise SolverFailed("the solver process died repeatedly")
 
     async def _attempts(self, run: _Run, problem: Problem, seconds: float, seed: int) -> Plan:
@@ -236,11 +250,14 @@ class SolverProcess:
             await self._restart()
 
     async def _restart(self) -> None:
+        await self._end()
+        await self.start()
+
+    async def _end(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             _kill(process)
             await process.wait()
-        await self.start()
 
     def _send(self, *message: object) -> None:
         self._write(frame(message))
@@ -276,6 +293,8 @@ class SolverProcess:
             return
         if kind == "begun":
             run.begun.set()
+            if run.asked:
+                self.answering.set()
         elif kind == "progress":
             run.progress = content
         elif kind == "plan":

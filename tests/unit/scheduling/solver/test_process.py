@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from services.scheduling.solver.checker import check
-from services.scheduling.solver.problem import Infeasible, Machine, Operation, Plan
-from services.scheduling.solver.process import SolverProcess
+from services.scheduling.solver.problem import Alternative, Infeasible, Machine, Operation, Order, Plan
+from services.scheduling.solver.process import SolverFailed, SolverProcess
 from tests.unit.scheduling.solver.shops import problem_of, random_problem
 
 LARGE = random_problem(Random(1), orders=60, machines=5)
@@ -90,6 +90,38 @@ async def test_an_infeasible_problem_is_explained(solver: SolverProcess) -> None
     with pytest.raises(Infeasible) as caught:
         await solver.solve(problem_of([], [Operation("A", "A")]), seconds=1)
     assert caught.value.conflicts[0][:2] == ("A", "no_alternative")
+
+
+async def test_questions_are_answered_one_after_the_other(solver: SolverProcess) -> None:
+    problem = problem_of(
+        [Machine("M")], [Operation(name, name, (Alternative("M", 60),)) for name in ("a", "b")],
+        [Order("a", 60), Order("b", 60)],
+    )  # fmt: skip
+    why, offers = await asyncio.gather(solver.ask("explained", problem, ""), solver.ask("promised", problem, "b"))
+    assert [each.lateness for each in why.late] == [60]
+    assert offers[0].end == 120
+    with pytest.raises(Infeasible):
+        await solver.ask("explained", problem_of([], [Operation("A", "A")]), "")
+    with pytest.raises(SolverFailed, match="KeyError"):
+        await solver.ask("nothing", problem)
+
+
+async def test_a_question_survives_its_worker_but_not_its_patience(solver: SolverProcess) -> None:
+    asked = asyncio.create_task(solver.ask("proposed", LARGE, 1.5, 1))
+    await solver.answering.wait()
+    assert solver.pid is not None
+    psutil.Process(solver.pid).kill()
+    nothing, proposal = await asked
+    assert proposal.score.key() <= nothing.score.key()
+    assert check(LARGE, proposal) == []
+    with pytest.raises(SolverFailed, match="no answer"):
+        await solver.ask("proposed", LARGE, 60.0, 1, patience=0.2)
+    given_up = asyncio.create_task(solver.ask("proposed", LARGE, 60.0, 1))
+    await solver.answering.wait()
+    given_up.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+    assert await solver.ask("explained", problem_of([Machine("M")], []), "")
 
 
 _PARENT = """
