@@ -350,7 +350,7 @@ class _Check:
             if end is not None and order.due is not None and end > order.due:
                 missed, tardiness = missed + order.hard, tardiness + order.weight * (end - order.due)
         dated = any(order.due is not None for order in self.problem.orders)
-        makespan = 0 if dated else max(ends.values(), default=0)
+        makespan = 0 if dated else max([0, *ends.values()])
         flow = sum(ends.values())
         stability = self.problem.stability if self.problem.current else 0
         found = Score(missed, tardiness, moved, self.changeover, flow, makespan, self.paid, energy, stability)

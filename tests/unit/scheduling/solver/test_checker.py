@@ -135,6 +135,13 @@ def test_missing_unknown_and_doubled_operations_are_found() -> None:
     assert kinds_of([*planned[1:], Planned("X", "N", 900, 900, 910)]) == {"missing", "unknown"}
 
 
+def test_what_is_over_before_the_origin_has_no_makespan() -> None:
+    done = Operation("A", "A", (Alternative("M", 10),), fixing=Fixing.DONE, machine="M", start=-20, end=-10)
+    shop = problem_of([Machine("M")], [replace(done, setup_start=-20)])
+    made = rules_plan(shop)
+    assert (made.score.makespan, check(shop, made)) == (0, [])
+
+
 def test_numbers_beyond_64_bits_and_halves_are_looked_at_too() -> None:
     assert "duration" in kinds(replace(B2, end=1 << 80))
     assert "duration" in kinds(replace(B2, end=110.5))  # type: ignore[arg-type]
