@@ -110,6 +110,8 @@ class _Check:
             return None
 
     def _whole(self) -> Iterator[Violation]:
+        if self.complete and len(self.plan.operations) == len(self.planned):
+            return
         seen: set[str] = set()
         for each in self.plan.operations:
             if each.operation in seen:

@@ -12,12 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.scheduling.solver.openings import Hours, Openings
-from services.scheduling.solver.problem import ANY, During, Fixing, Operation, Planned, Predecessor, Problem, SetupRow
+from services.scheduling.solver.problem import (
+    ANY,
+    During,
+    Fixing,
+    Need,
+    Operation,
+    Planned,
+    Problem,
+    SetupRow,
+)
 
 GIVEN = (Fixing.FROZEN, Fixing.RUNNING, Fixing.DONE)
 _MOST = 1 << 50
 """Sums of a few moments up to this size fit into 64 bits; what is beyond is looked at with Python's numbers."""
 _NOTHING, _UNKNOWN = -1, -2
+# Looking a member up in its class takes longer than comparing it.
+_FREE, _DONE, _IN_SETUP, _IN_RUN = Fixing.FREE, Fixing.DONE, During.SETUP, During.RUN
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -47,16 +58,19 @@ class Matrix:
         for at, row in enumerate(rows):
             key, entry = (row.from_family, row.to_family), (row.priority, at, row.seconds, row.cost)
             self._best[key] = min(entry, self._best.get(key, entry))
+        # No row for any family goes before those that come before this one.
+        self._any = min((entry for key, entry in self._best.items() if ANY in key), default=None)
 
     def change(self, family: str, to_family: str) -> tuple[int | None, int]:
         """Seconds that the matrix says, None if it says nothing; and what it costs, within one family nothing."""
         best = self._best.get((family, to_family))
         if family == to_family:
             return (best[2] if best else 0), 0
-        for key in ((family, ANY), (ANY, to_family), (ANY, ANY)):
-            other = self._best.get(key)
-            if other is not None and (best is None or other < best):
-                best = other
+        if self._any is not None and (best is None or self._any < best):
+            for key in ((family, ANY), (ANY, to_family), (ANY, ANY)):
+                other = self._best.get(key)
+                if other is not None and (best is None or other < best):
+                    best = other
         return (best[2], best[3]) if best else (None, 0)
 
 
@@ -96,9 +110,9 @@ class Sieve:
         self._start = _column([each.start for each in plans])
         self._end = _column([each.end for each in plans])
         fixing = [each.fixing for each in operations]
-        self._free = np.array([each is Fixing.FREE for each in fixing], bool)
-        self._given = np.array([each is not Fixing.FREE and each in GIVEN for each in fixing], bool)
-        self._done = np.array([each is not Fixing.FREE and each == Fixing.DONE for each in fixing], bool)
+        self._free = np.array([each is _FREE for each in fixing], bool)
+        self._given = np.array([each is not _FREE and each in GIVEN for each in fixing], bool)
+        self._done = np.array([each is not _FREE and each == _DONE for each in fixing], bool)
         self._served = [
             tuple(each.resources) if each.resources and not given else ()
             for each, given in zip(plans, self._given.tolist(), strict=True)
@@ -123,40 +137,44 @@ class Sieve:
 
     def _clock(self) -> None:
         """Setups and runs in working seconds, and whether they begin, end and lie as calendars let them."""
+        sets: dict[Sequence[str], int] = {}
+        teams = np.array([sets.setdefault(each, len(sets)) for each in self._served], np.int64)
+        pairs, place = np.unique(teams * (len(self._machine_at) + 1) + self._machine + 1, return_inverse=True)
+        machines, served = ["", *self._machine_at], list(sets)
         number: dict[int, int] = {}
-        known: dict[tuple[str, Sequence[str]], int] = {}
         cal = []
-        for name, served in zip(self._names, self._served, strict=True):
-            key = (name, served)
-            if key not in known:
-                openings = self._hours.serving(name, served)
-                if openings is not None and id(openings) not in number:
-                    number[id(openings)] = len(self._openings)
-                    self._openings.append(openings)
-                known[key] = _NOTHING if openings is None else number[id(openings)]
-            cal.append(known[key])
-        self._cal = np.array(cal, np.int64)
+        for team, machine in (divmod(pair, len(machines)) for pair in pairs.tolist()):
+            openings = self._hours.serving(machines[machine], served[team])
+            if openings is None:
+                cal.append(_NOTHING)
+                continue
+            if id(openings) not in number:
+                number[id(openings)] = len(self._openings)
+                self._openings.append(openings)
+            cal.append(number[id(openings)])
+        self._cal = np.array(cal, np.int64)[place]
         self._run, self._setup = self._end - self._start, self._start - self._setup_start
         self._closed = np.zeros(len(self._cal), bool)
         whole = np.array([not each.interruptible for each in self._operations], bool)
         for at, openings in enumerate(self._openings):
-            rows = np.flatnonzero(self._cal == at)
-            times = _Times(openings)
-            start, end = self._start[rows], self._end[rows]
-            before, place = times.until(start)
-            run = self._run[rows] = times.until(end)[0] - before
-            self._setup[rows] = before - times.until(self._setup_start[rows])[0]
+            rows, times = np.flatnonzero(self._cal == at), _Times(openings)
+            setup_start, start, end = self._setup_start[rows], self._start[rows], self._end[rows]
+            in_setup, in_start = times.place(setup_start), times.place(start)
+            before = times.until(start, in_start)
+            run = self._run[rows] = times.until(end, times.place(end)) - before
+            self._setup[rows] = before - times.until(setup_start, in_setup)
             self._closed[rows] = (
-                ~times.is_open(start) | ~times.is_open(self._setup_start[rows])
-                | ((run != 0) & ~times.is_open(end - 1))
-                | (whole[rows] & (run <= openings.longest) & (end > times.close[place]))
+                ~times.is_open(start, in_start) | ~times.is_open(setup_start, in_setup)
+                | ((run != 0) & ~times.is_open(end - 1, times.place(end - 1)))
+                | (whole[rows] & (run <= openings.longest) & (end > times.close[in_start]))
             )  # fmt: skip
 
     def _worked(self, cal: Ints, begin: Ints, end: Ints) -> Ints:
         found = end - begin
         for at in np.unique(cal[cal >= 0]).tolist():
             rows, times = np.flatnonzero(cal == at), _Times(self._openings[at])
-            found[rows] = times.until(end[rows])[0] - times.until(begin[rows])[0]
+            first, last = begin[rows], end[rows]
+            found[rows] = times.until(last, times.place(last)) - times.until(first, times.place(first))
         return found
 
     def _placement(self) -> Flags:
@@ -174,35 +192,33 @@ class Sieve:
         """Operations that are not served as they need to be. Makes the columns of what serves what, too."""
         found = np.zeros(len(self._operations), bool)
         known = _numbers(each.id for each in self._problem.resources)
-        rows, names, whens = [], [], []
-        given = self._given.tolist()
-        self._mismatch = False
-        for at, (operation, served) in enumerate(zip(self._operations, self._served, strict=True)):
-            needs = operation.needs
-            if not (needs or served) or given[at]:
-                continue
-            for need in needs:
-                if need.quantity != 1:
-                    needs = [each for each in needs for _ in range(each.quantity)]
-                    break
-            if len(needs) != len(served):
-                found[at] = self._mismatch = True
-                continue
-            for need, name in zip(needs, served, strict=True):
-                if name and name not in need.resources:
-                    found[at] = True
-                rows.append(at)
-                names.append(known.get(name, _UNKNOWN) if name else _NOTHING)
-                whens.append(need.during)
-        self._at, self._unit = np.array(rows, np.int64), np.array(names, np.int64)
-        self._in_setup = np.array([each == During.SETUP for each in whens], bool)
-        self._in_run = np.array([each == During.RUN for each in whens], bool)
+        nothing: tuple[Need, ...] = ()
+        slots = [
+            nothing if is_given else each.needs
+            for each, is_given in zip(self._operations, self._given.tolist(), strict=True)
+        ]
+        if any(need.quantity != 1 for needs in slots for need in needs):
+            slots = [[need for need in needs for _ in range(need.quantity)] for needs in slots]
+        counts, served = [len(each) for each in slots], [len(each) for each in self._served]
+        self._mismatch = counts != served
+        taken: Sequence[Sequence[str]] = self._served
+        if self._mismatch:
+            found = np.array(counts) != np.array(served)
+            slots = [nothing if bad else each for each, bad in zip(slots, found.tolist(), strict=True)]
+            taken = [() if bad else each for each, bad in zip(taken, found.tolist(), strict=True)]
+            counts = [len(each) for each in slots]
+        needs, names = [need for each in slots for need in each], [name for each in taken for name in each]
+        self._at = np.repeat(np.arange(len(slots)), _column(counts))
+        self._unit = np.array([known.get(name, _UNKNOWN) if name else _NOTHING for name in names], np.int64)
+        strange = [bool(name) and name not in need.resources for need, name in zip(needs, names, strict=True)]
+        self._in_setup = np.array([each.during == _IN_SETUP for each in needs], bool)
+        self._in_run = np.array([each.during == _IN_RUN for each in needs], bool)
         setup, run = self._setup[self._at], self._run[self._at]
         there = _column([each.available_from for each in self._problem.resources])
         is_known = self._unit >= 0
         begin = np.where(self._in_run, self._start[self._at], self._setup_start[self._at])
         span = np.where(self._in_run, run, np.where(self._in_setup, setup, setup + run))
-        wrong = (self._unit == _NOTHING) & (span != 0)
+        wrong = np.array(strange, bool) | ((self._unit == _NOTHING) & (span != 0))
         wrong[is_known] |= begin[is_known] < there[self._unit[is_known]]
         found[self._at[wrong]] = True
         return found
@@ -221,16 +237,13 @@ class Sieve:
     def _links(self) -> Flags:
         """Operations that do not wait for those before them."""
         found = np.zeros(len(self._operations), bool)
-        afters: list[int] = []
-        befores: list[int] = []
-        links: list[Predecessor] = []
-        for at, operation in enumerate(self._operations):
-            for link in operation.predecessors:
-                if (place := self._index.get(link.operation)) is not None:
-                    afters.append(at)
-                    befores.append(place)
-                    links.append(link)
-        after, before = _column(afters), _column(befores)
+        before_all = [each.predecessors for each in self._operations]
+        links = [link for each in before_all for link in each]
+        before = np.array([self._index.get(link.operation, _UNKNOWN) for link in links], np.int64)
+        after = np.repeat(np.arange(len(before_all)), _column([len(each) for each in before_all]))
+        if (before < 0).any():
+            known = np.flatnonzero(before >= 0)
+            links, before, after = [links[at] for at in known.tolist()], before[known], after[known]
         moment = self._start[after] - _column([link.lag_s for link in links])
         begun = moment >= self._end[before]
         overlaps = np.flatnonzero([link.overlap_s is not None for link in links])
@@ -279,11 +292,11 @@ class Sieve:
     def _changes(self, line: Ints, follows: Flags) -> tuple[Ints, Ints]:
         """Seconds and cost of the setup of each operation in the lines of all machines, one after the other."""
         machines = self._problem.machines
-        families = ["", *(each.family for each in self._operations), *(each.initial_family for each in machines)]
-        number, lots = _numbers(families), _numbers(["", *(each.lot for each in self._operations)])
+        names, lots = [each.family for each in self._operations], [each.lot for each in self._operations]
+        number, lot_number = _numbers(["", *names, *(each.initial_family for each in machines)]), _numbers(["", *lots])
         classes = _numbers(each.setup_class for each in machines)
-        family = np.array([number[each.family] for each in self._operations], np.int64)[line]
-        lot = np.array([lots[each.lot] for each in self._operations], np.int64)[line]
+        family = np.array([number[each] for each in names], np.int64)[line]
+        lot = np.array([lot_number[each] for each in lots], np.int64)[line]
         came = np.array([number[each.initial_family] for each in machines] or [0], np.int64)[self._machine[line]]
         setup_class = np.array([classes[each.setup_class] for each in machines] or [0], np.int64)[self._machine[line]]
         before = np.flatnonzero(follows) - 1
@@ -291,13 +304,15 @@ class Sieve:
         in_lot = np.zeros(len(line), bool)
         in_lot[follows] = (lot[before] > 0) & (lot[before] == lot[follows])
         pairs, place = np.unique((setup_class * len(number) + came) * len(number) + family, return_inverse=True)
-        names, class_names = list(number), list(classes)
+        families, class_names = list(number), list(classes)
         found = []
         for pair in pairs.tolist():
-            rest, to_family = divmod(pair, len(names))
-            of_class, from_family = divmod(rest, len(names))
+            rest, to_family = divmod(pair, len(families))
+            of_class, from_family = divmod(rest, len(families))
             matrix = self._matrices.get(class_names[of_class], NO_MATRIX)
-            found.append(matrix.change(names[from_family], names[to_family]) if names[to_family] else (None, 0))
+            found.append(
+                matrix.change(families[from_family], families[to_family]) if families[to_family] else (None, 0)
+            )
         says = np.array([seconds is not None for seconds, _ in found], bool)
         matrix_s, costs = _column([each or 0 for each, _ in found]), _column([each for _, each in found])
         needed = np.where(says[place], matrix_s[place], self._own_setup[line])
@@ -346,14 +361,17 @@ class _Times:
         self.opens, self.total = _column(openings.opens), np.array(openings.total, np.int64)
         self.close = np.array([end for _, end in openings.spans], np.int64)
 
-    def until(self, moment: Ints) -> tuple[Ints, Ints]:
-        """Seconds open before each moment, and which opening it lies in or behind."""
-        place = np.maximum(np.searchsorted(self.opens, moment, side="right") - 1, 0)
-        worked = np.maximum(self.total[place] + np.minimum(moment, self.close[place]) - self.opens[place], 0)
-        return worked, place
+    def place(self, moment: Ints) -> Ints:
+        """Which opening each moment lies in or behind; the first for those before it."""
+        found: Ints = np.maximum(np.searchsorted(self.opens, moment, side="right") - 1, 0)
+        return found
 
-    def is_open(self, moment: Ints) -> Flags:
+    def until(self, moment: Ints, place: Ints) -> Ints:
+        """Seconds open before each moment."""
+        found: Ints = np.maximum(self.total[place] + np.minimum(moment, self.close[place]) - self.opens[place], 0)
+        return found
+
+    def is_open(self, moment: Ints, place: Ints) -> Flags:
         """Whether work can begin."""
-        place = np.maximum(np.searchsorted(self.opens, moment, side="right") - 1, 0)
-        is_open: Flags = (self.opens[place] <= moment) & (moment < self.close[place])
-        return is_open
+        found: Flags = (self.opens[place] <= moment) & (moment < self.close[place])
+        return found

@@ -135,6 +135,22 @@ def test_missing_unknown_and_doubled_operations_are_found() -> None:
     assert kinds_of([*planned[1:], Planned("X", "N", 900, 900, 910)]) == {"missing", "unknown"}
 
 
+def test_nothing_is_right_and_so_is_what_stands_alone() -> None:
+    for shop in (
+        problem_of([], []),
+        problem_of([Machine("M")], []),
+        problem_of([], [Operation("A", "A", outside_s=5)]),
+    ):
+        assert check(shop, rules_plan(shop)) == []
+
+
+def test_a_need_of_two_is_served_by_two() -> None:
+    pair = Operation("A", "A", (Alternative("M", 50),), needs=(Need(("P", "Q"), 2),))
+    shop = problem_of([Machine("M")], [pair], resources=[Resource("P"), Resource("Q")])
+    for served, expected in (("PQ", set()), ("QP", set()), ("P", {"need"}), ("PP", {"resource"}), ("PX", {"need"})):
+        assert kinds_of([Planned("A", "M", 0, 0, 50, resources=tuple(served))], shop) == expected
+
+
 def test_what_is_over_before_the_origin_has_no_makespan() -> None:
     done = Operation("A", "A", (Alternative("M", 10),), fixing=Fixing.DONE, machine="M", start=-20, end=-10)
     shop = problem_of([Machine("M")], [replace(done, setup_start=-20)])
