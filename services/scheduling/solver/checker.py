@@ -30,6 +30,7 @@ from services.scheduling.solver.problem import (
 from services.scheduling.solver.sieve import GIVEN, NO_MATRIX, Matrix, Sieve, Unfit
 
 _KWH = 3_600_000
+_NEVER = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,14 +339,15 @@ class _Check:
         """The parts of the score are what the plan comes to."""
         ends: dict[str, int] = {}
         moved = energy = 0
-        weighed = bool(self.problem.current or self.prices)
         for operation in self.problem.operations:
-            planned = self.planned[operation.id]
-            if planned.end > ends.setdefault(operation.order, planned.end):
-                ends[operation.order] = planned.end
-            if weighed and operation.fixing not in GIVEN:
-                moved += self._moved(planned)
-                energy += self._energy(planned)
+            last, name = self.planned[operation.id].end, operation.order
+            if last > ends.get(name, _NEVER):
+                ends[name] = last
+        if self.problem.current or self.prices:
+            for operation in self.problem.operations:
+                if operation.fixing not in GIVEN:
+                    moved += self._moved(self.planned[operation.id])
+                    energy += self._energy(self.planned[operation.id])
         missed = tardiness = 0
         for order in self.problem.orders:
             end = ends.get(order.id)

@@ -48,14 +48,17 @@ class Openings:
 
     def also(self, other: Openings, horizon: int) -> Openings:
         """Open where both are."""
-        found, at = [], 0
-        for begin, end in self.spans:
-            while other.spans[at][1] <= begin:
-                at += 1
-            place = at
-            while place < len(other.spans) and other.spans[place][0] < end:
-                found.append((max(begin, other.spans[place][0]), min(end, other.spans[place][1])))
-                place += 1
+        found, mine, theirs = [], 0, 0
+        while mine < len(self.spans) and theirs < len(other.spans):
+            (begin, end), (their_begin, their_end) = self.spans[mine], other.spans[theirs]
+            if their_begin > begin:
+                begin = their_begin
+            if end <= their_end:
+                mine += 1
+            else:
+                end, theirs = their_end, theirs + 1
+            if begin < end:
+                found.append((begin, end))
         return Openings(found, _longest(found, horizon))
 
     def open_until(self, moment: int) -> int:
