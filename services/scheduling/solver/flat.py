@@ -57,12 +57,16 @@ class _Calendars:
         self.horizon = horizon
         self.windows: list[tuple[tuple[int, int], ...]] = [_ALWAYS]
         self.known: dict[tuple[tuple[int, int], ...], int] = {_ALWAYS: 0}
+        self._same: dict[int, int] = {}
 
     def add(self, windows: Sequence[tuple[int, int]] | None) -> int:
+        """The number of a calendar. The problem keeps its windows, so one list is looked at once."""
         if windows is None:
             return 0
-        time = WorkingTime(windows, self.horizon)
-        return self._number(tuple(zip(time.begins, time.ends, strict=True)))
+        if id(windows) not in self._same:
+            time = WorkingTime(windows, self.horizon)
+            self._same[id(windows)] = self._number(tuple(zip(time.begins, time.ends, strict=True)))
+        return self._same[id(windows)]
 
     def _number(self, windows: tuple[tuple[int, int], ...]) -> int:
         if windows not in self.known:
