@@ -2,16 +2,19 @@
 
 Every rule that `services.scheduling.solver` states is looked at in each operation that an engine was free to place;
 what was given as frozen, running or done is held to one rule, that it stands where it was given.
+
+Here is what the rules are, and the names of what breaks them. `sieve` looks at all operations at once first and leaves
+those in doubt, so that a valid plan of 5,000 operations takes milliseconds. Nothing is kept from one check to the next.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 
+from services.scheduling.solver.openings import ENDLESS, Hours, Openings, worked
 from services.scheduling.solver.problem import (
-    ANY,
     Alternative,
     During,
     Fixing,
@@ -24,10 +27,10 @@ from services.scheduling.solver.problem import (
     Problem,
     Score,
 )
+from services.scheduling.solver.sieve import GIVEN, NO_MATRIX, Matrix, Sieve, Unfit
 
-_ENDLESS = 1 << 62
 _KWH = 3_600_000
-_GIVEN = (Fixing.FROZEN, Fixing.RUNNING, Fixing.DONE)
+_NEVER = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,130 +46,73 @@ class Violation:
     detail: str = ""
 
 
-def _longest(spans: Sequence[tuple[int, int]], horizon: int) -> int:
-    return max((min(end, horizon) - begin for begin, end in spans if begin < horizon), default=0)
+def check(problem: Problem, plan: Plan, *, sieved: bool = True) -> list[Violation]:
+    """Everything that is wrong with a plan; empty if it is valid.
 
-
-def check(problem: Problem, plan: Plan) -> list[Violation]:
-    """Everything that is wrong with a plan; empty if it is valid."""
-    return list(_Check(problem, plan).violations())
-
-
-@dataclass(slots=True)
-class _Shifts:
-    """Opening times, endless from the horizon on, with the seconds open before each. longest: before the horizon."""
-
-    spans: list[tuple[int, int]]
-    longest: int
-    opens: list[int] = field(default_factory=list)
-    total: list[int] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        open_s = 0
-        for begin, end in self.spans:
-            self.opens.append(begin)
-            self.total.append(open_s)
-            open_s += end - begin
-
-    @classmethod
-    def of(cls, windows: Sequence[tuple[int, int]], horizon: int) -> _Shifts:
-        merged: list[tuple[int, int]] = []
-        for begin, end in [*((begin, min(end, horizon)) for begin, end in windows), (horizon, _ENDLESS)]:
-            if begin < end:
-                if merged and merged[-1][1] >= begin:
-                    merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-                else:
-                    merged.append((begin, end))
-        return cls(merged, _longest(merged, horizon))
-
-    def also(self, other: _Shifts, horizon: int) -> _Shifts:
-        """Open where both are."""
-        found, at = [], 0
-        for begin, end in self.spans:
-            while other.spans[at][1] <= begin:
-                at += 1
-            place = at
-            while place < len(other.spans) and other.spans[place][0] < end:
-                found.append((max(begin, other.spans[place][0]), min(end, other.spans[place][1])))
-                place += 1
-        return _Shifts(found, _longest(found, horizon))
-
-    def open_until(self, moment: int) -> int:
-        """Seconds open before a moment."""
-        at = bisect_right(self.opens, moment) - 1
-        return 0 if at < 0 else self.total[at] + min(moment, self.spans[at][1]) - self.spans[at][0]
-
-    def is_open(self, moment: int) -> bool:
-        """Whether work can begin at a moment."""
-        at = bisect_right(self.opens, moment) - 1
-        return at >= 0 and moment < self.spans[at][1]
-
-    def is_closing(self, moment: int) -> bool:
-        """Whether work can end at a moment."""
-        return self.is_open(moment - 1)
-
-    def holds(self, begin: int, end: int) -> bool:
-        """Whether one opening holds a span."""
-        at = bisect_right(self.opens, begin) - 1
-        return at >= 0 and end <= self.spans[at][1]
+    sieved: False looks at all one by one, which is slow and finds the same. Times must be numbers.
+    """
+    return list(_Check(problem, plan, sieved=sieved).violations())
 
 
 class _Check:
-    def __init__(self, problem: Problem, plan: Plan) -> None:
-        self.problem, self.plan = problem, plan
+    def __init__(self, problem: Problem, plan: Plan, *, sieved: bool) -> None:
+        self.problem, self.plan, self.sieved = problem, plan, sieved
         self.operations = {each.id: each for each in problem.operations}
         self.orders: Mapping[str, Order] = {each.id: each for each in problem.orders}
         self.machines = {each.id: each for each in problem.machines}
         self.resources = {each.id: each for each in problem.resources}
         self.suppliers = {each.id: each for each in problem.suppliers}
         self.planned = {each.operation: each for each in plan.operations}
-        self.known: dict[tuple[tuple[int, int], ...], _Shifts] = {}
-        self.shifts = {each.id: self._shifts_of(each.windows) for each in problem.machines}
-        self.staffed = {each.id: self._shifts_of(each.windows) for each in problem.resources}
-        self.together: dict[tuple[str, ...], _Shifts | None] = {}
+        self.complete = self.planned.keys() == self.operations.keys()
+        self.hours = Hours(problem)
+        self.matrices = {name: Matrix(rows) for name, rows in problem.setups.items()}
+        self.prices = sorted(problem.tariff, key=lambda each: each.begin)
+        self.moments = [each.begin for each in self.prices]
         self.used: dict[str, Alternative] = {}
-        self.setups: dict[tuple[str, str, str], tuple[int | None, int]] = {}
+        self.unclear: set[str] = set()
         self.joined: set[str] = set()
         self.paid = self.changeover = 0
 
-    def _shifts_of(self, windows: Sequence[tuple[int, int]] | None) -> _Shifts | None:
-        if windows is None:
-            return None
-        key = tuple(windows)
-        if key not in self.known:
-            self.known[key] = _Shifts.of(key, self.problem.horizon)
-        return self.known[key]
-
-    def _open(self, planned: Planned) -> _Shifts | None:
+    def _open(self, planned: Planned) -> Openings | None:
         """When an operation can work: while its machine and all that serves it are there; None: always."""
-        serving = {each for each in planned.resources if self.staffed.get(each) is not None}
-        if not serving:
-            return self.shifts.get(planned.machine)
-        key = (planned.machine, *sorted(serving))
-        if key not in self.together:
-            found = self.shifts.get(planned.machine)
-            for each in key[1:]:
-                other = self.staffed[each]
-                found = other if found is None or other is None else found.also(other, self.problem.horizon)
-            self.together[key] = found
-        return self.together[key]
+        return self.hours.serving(planned.machine, planned.resources)
 
     def violations(self) -> Iterator[Violation]:
         yield from self._whole()
-        for operation in self.problem.operations:
+        rows: Sequence[Operation] = self.problem.operations
+        machines: Collection[str] = self.machines
+        resources: Collection[str] = self.resources
+        if (sieve := self._sieve()) is not None:
+            rows, machines, resources = [rows[at] for at in sieve.rows], sieve.machines, sieve.resources
+            self.changeover, self.paid = sieve.changeover, sieve.paid
+        for operation in rows:
             if (planned := self.planned.get(operation.id)) is None:
                 continue
-            if operation.fixing in _GIVEN:
+            if operation.fixing in GIVEN:
                 yield from self._given(operation, planned)
             else:
                 yield from self._free(operation, planned)
-        yield from self._machines()
-        yield from self._resources()
-        yield from self._suppliers()
-        if len(self.planned) == len(self.operations):
+        if machines:
+            yield from self._machines(machines)
+        if resources:
+            yield from self._resources(resources)
+        if self.suppliers:
+            yield from self._suppliers()
+        if self.complete:
             yield from self._score()
 
+    def _sieve(self) -> Sieve | None:
+        """None where one by one is the only way."""
+        if not self.sieved or not self.complete or len(self.operations) < len(self.problem.operations):
+            return None
+        try:
+            return Sieve(self.problem, self.planned, self.hours, self.matrices)
+        except (Unfit, OverflowError):
+            return None
+
     def _whole(self) -> Iterator[Violation]:
+        if self.complete and len(self.plan.operations) == len(self.planned):
+            return
         seen: set[str] = set()
         for each in self.plan.operations:
             if each.operation in seen:
@@ -177,8 +123,10 @@ class _Check:
         yield from (Violation("missing", each) for each in self.operations if each not in seen)
 
     def _given(self, operation: Operation, planned: Planned) -> Iterator[Violation]:
-        given = (operation.machine, operation.start, operation.end)
-        if (planned.machine, planned.start, planned.end) != given:
+        given = (operation.machine, min(operation.setup_start, operation.start), operation.start, operation.end)
+        # What is set up earlier than it is told to be could hide free work in its setup.
+        stands = (planned.machine, min(planned.setup_start, planned.start), planned.start, planned.end)
+        if stands != given or tuple(planned.resources) != tuple(operation.resources):
             yield Violation("moved", operation.id, detail=f"{given} became {planned}")
 
     def _free(self, operation: Operation, planned: Planned) -> Iterator[Violation]:
@@ -196,6 +144,7 @@ class _Check:
             yield from self._link(operation, planned, link)
 
     def _where(self, operation: Operation, planned: Planned) -> Iterator[Violation]:
+        self.unclear.add(operation.id)
         if not operation.alternatives:
             if planned.machine or planned.setup_start != planned.start:
                 yield Violation("alternative", operation.id, detail="an outside operation has no machine and no setup")
@@ -208,12 +157,13 @@ class _Check:
             yield Violation("alternative", operation.id, detail=planned.machine)
             return
         shifts = self._open(planned)
-        run = _worked(shifts, planned.start, planned.end)
+        run = worked(shifts, planned.start, planned.end)
         used = next((each for each in fits if each.seconds == run), None)
         if used is None:
             yield Violation("duration", operation.id, detail=f"{run} s instead of {fits[0].seconds}")
             return
         self.used[operation.id] = used
+        self.unclear.discard(operation.id)
         if planned.setup_start < self.machines[planned.machine].available_from:
             yield Violation("window", operation.id, detail="the machine is not there yet")
         if shifts is not None:
@@ -221,13 +171,13 @@ class _Check:
         if operation.needs or planned.resources:
             yield from self._needs(operation, planned, shifts, run)
 
-    def _needs(self, operation: Operation, planned: Planned, shifts: _Shifts | None, run: int) -> Iterator[Violation]:
+    def _needs(self, operation: Operation, planned: Planned, shifts: Openings | None, run: int) -> Iterator[Violation]:
         """What serves an operation is what it needs, and is there."""
         slots = [need for need in operation.needs for _ in range(need.quantity)]
         if len(slots) != len(planned.resources):
             yield Violation("need", operation.id, detail=f"{len(planned.resources)} serve {len(slots)} needs")
             return
-        setup = _worked(shifts, planned.setup_start, planned.start)
+        setup = worked(shifts, planned.setup_start, planned.start)
         spans = {During.ALL: setup + run, During.SETUP: setup, During.RUN: run}
         for need, name in zip(slots, planned.resources, strict=True):
             if name and name not in need.resources:
@@ -255,19 +205,20 @@ class _Check:
         if link.overlap_s is not None:
             if not begun and given.fixing is not Fixing.DONE:
                 # So many seconds are worked on the predecessor.
-                shifts = self.shifts.get(before.machine) if given.fixing in _GIVEN else self._open(before)
-                begun = moment >= before.start and _worked(shifts, before.start, moment) >= link.overlap_s
+                shifts = self.hours.machines.get(before.machine) if given.fixing in GIVEN else self._open(before)
+                begun = moment >= before.start and worked(shifts, before.start, moment) >= link.overlap_s
             if planned.end < before.end + link.tail_s:
                 yield Violation("predecessor", operation.id, link.operation, "ends before the last batch is through")
         if not begun:
             yield Violation("predecessor", operation.id, link.operation, f"starts at {planned.start}")
 
-    def _machines(self) -> Iterator[Violation]:
-        queues: dict[str, list[Planned]] = {each: [] for each in self.machines}
+    def _machines(self, names: Collection[str]) -> Iterator[Violation]:
+        queues: dict[str, list[Planned]] = {each: [] for each in self.machines if each in names}
         for planned in self.planned.values():
-            operation = self.operations.get(planned.operation)
-            if operation and operation.fixing is not Fixing.DONE and planned.machine in queues:
-                queues[planned.machine].append(planned)
+            if planned.machine in queues:
+                operation = self.operations.get(planned.operation)
+                if operation and operation.fixing is not Fixing.DONE:
+                    queues[planned.machine].append(planned)
         for name, queue in queues.items():
             queue.sort(key=lambda each: (each.start, each.end, each.rank))
             if self.machines[name].batch_capacity:
@@ -283,7 +234,7 @@ class _Check:
         size = 0
         for each in queue:
             operation = self.operations[each.operation]
-            if heads and operation.fixing not in _GIVEN and self._alike(heads[-1], each):
+            if heads and operation.fixing not in GIVEN and self._alike(heads[-1], each):
                 size += operation.size
                 self.joined.add(each.operation)
                 if size > machine.batch_capacity:
@@ -291,7 +242,7 @@ class _Check:
                 continue
             size = operation.size
             heads.append(each)
-            if operation.fixing not in _GIVEN and size > machine.batch_capacity:
+            if operation.fixing not in GIVEN and size > machine.batch_capacity:
                 yield Violation("batch", each.operation, detail=f"{size} in {machine.batch_capacity}")
         return heads
 
@@ -300,7 +251,7 @@ class _Check:
         one, other = self.operations[head.operation], self.operations[each.operation]
         return (
             (head.setup_start, head.start, head.end) == (each.setup_start, each.start, each.end)
-            and one.fixing not in _GIVEN
+            and one.fixing not in GIVEN
             and one.family == other.family
             and head.resources == each.resources
             and each.end > each.start
@@ -311,7 +262,7 @@ class _Check:
         last: Planned | None = None
         last_free: Planned | None = None
         for each in queue:
-            free = self.operations[each.operation].fixing not in _GIVEN
+            free = self.operations[each.operation].fixing not in GIVEN
             other = last if free else last_free
             if other is not None and min(each.setup_start, each.start) < other.end:
                 yield Violation("overlap", each.operation, other.operation)
@@ -324,13 +275,13 @@ class _Check:
         family, lot, after_free = machine.initial_family, "", False
         for each in queue:
             operation = self.operations[each.operation]
-            free = operation.fixing not in _GIVEN
-            shifts = self._open(each) if free else self.shifts[machine.id]
-            given = _worked(shifts, each.setup_start, each.start)
+            free = operation.fixing not in GIVEN
+            shifts = self._open(each) if free else self.hours.machines[machine.id]
+            given = worked(shifts, each.setup_start, each.start)
             needed, cost = self._setup(machine, family, operation)
             if lot and operation.lot == lot:
                 needed = 0
-            if (free and each.operation in self.used and given != needed) or (
+            if (free and each.operation not in self.unclear and given != needed) or (
                 not free and after_free and given < needed
             ):
                 yield Violation("setup", each.operation, detail=f"{given} s, from {family!r} it takes {needed} s")
@@ -347,30 +298,17 @@ class _Check:
         own = used.setup_s if used else 0
         if not operation.family:
             return own, 0
-        key = (machine.setup_class, family, operation.family)
-        if key not in self.setups:
-            self.setups[key] = self._row(*key)
-        found, cost = self.setups[key]
+        found, cost = self.matrices.get(machine.setup_class, NO_MATRIX).change(family, operation.family)
         return own if found is None else found, cost
 
-    def _row(self, setup_class: str, family: str, to_family: str) -> tuple[int | None, int]:
-        """Setup that the matrix says, None if it says nothing; and what it costs, within one family nothing."""
-        rows = self.problem.setups.get(setup_class, ())
-        if family == to_family:
-            exact = [row for row in rows if (row.from_family, row.to_family) == (family, family)]
-            return (min(exact, key=lambda row: row.priority).seconds if exact else 0), 0
-        fits = [row for row in rows if row.from_family in (family, ANY) and row.to_family in (to_family, ANY)]
-        best = min(fits, key=lambda row: row.priority, default=None)
-        return (None, 0) if best is None else (best.seconds, best.cost)
-
-    def _resources(self) -> Iterator[Violation]:
+    def _resources(self, names: Collection[str]) -> Iterator[Violation]:
         """No more of a resource works at once than there is; what was given may collide with itself."""
         spans: dict[str, list[tuple[int, int, str, bool]]] = {}
         for operation in self.problem.operations:
             planned = self.planned.get(operation.id)
             if planned is None or operation.id in self.joined or operation.fixing is Fixing.DONE:
                 continue
-            if operation.fixing in _GIVEN:
+            if operation.fixing in GIVEN:
                 begin = min(operation.setup_start, operation.start)
                 for name in operation.resources:
                     spans.setdefault(name, []).append((begin, operation.end, operation.id, False))
@@ -382,7 +320,7 @@ class _Check:
                     end = planned.start if during is During.SETUP else planned.end
                     spans.setdefault(name, []).append((begin, end, operation.id, True))
         for name, taken in spans.items():
-            if name in self.resources:
+            if name in names:
                 yield from _too_many("resource", name, self.resources[name].capacity, taken)
 
     def _suppliers(self) -> Iterator[Violation]:
@@ -391,7 +329,7 @@ class _Check:
             planned = self.planned.get(operation.id)
             if planned is None or not operation.supplier or operation.alternatives or operation.fixing is Fixing.DONE:
                 continue
-            free = operation.fixing not in _GIVEN
+            free = operation.fixing not in GIVEN
             spans.setdefault(operation.supplier, []).append((planned.start, planned.end, operation.id, free))
         for name, taken in spans.items():
             if name in self.suppliers and self.suppliers[name].capacity:
@@ -402,18 +340,21 @@ class _Check:
         ends: dict[str, int] = {}
         moved = energy = 0
         for operation in self.problem.operations:
-            planned = self.planned[operation.id]
-            ends[operation.order] = max(ends.get(operation.order, planned.end), planned.end)
-            if operation.fixing not in _GIVEN:
-                moved += self._moved(planned)
-                energy += self._energy(planned)
+            last, name = self.planned[operation.id].end, operation.order
+            if last > ends.get(name, _NEVER):
+                ends[name] = last
+        if self.problem.current or self.prices:
+            for operation in self.problem.operations:
+                if operation.fixing not in GIVEN:
+                    moved += self._moved(self.planned[operation.id])
+                    energy += self._energy(self.planned[operation.id])
         missed = tardiness = 0
         for order in self.problem.orders:
             end = ends.get(order.id)
             if end is not None and order.due is not None and end > order.due:
                 missed, tardiness = missed + order.hard, tardiness + order.weight * (end - order.due)
         dated = any(order.due is not None for order in self.problem.orders)
-        makespan = 0 if dated else max(ends.values(), default=0)
+        makespan = 0 if dated else max([0, *ends.values()])
         flow = sum(ends.values())
         stability = self.problem.stability if self.problem.current else 0
         found = Score(missed, tardiness, moved, self.changeover, flow, makespan, self.paid, energy, stability)
@@ -432,13 +373,14 @@ class _Check:
         machine = self.machines.get(planned.machine)
         if machine is None or not machine.power_w or planned.operation in self.joined:
             return 0
-        prices = sorted(self.problem.tariff, key=lambda each: each.begin)
-        shifts, cost = self._open(planned), 0
-        for at, price in enumerate(prices):
-            behind = prices[at + 1].begin if at + 1 < len(prices) else _ENDLESS
-            begin, end = max(price.begin, planned.start), min(behind, planned.end)
+        shifts, cost, prices = self._open(planned), 0, self.prices
+        for at in range(max(bisect_right(self.moments, planned.start) - 1, 0), len(prices)):
+            behind = self.moments[at + 1] if at + 1 < len(prices) else ENDLESS
+            begin, end = max(self.moments[at], planned.start), min(behind, planned.end)
             if begin < end:
-                cost += price.price * _worked(shifts, begin, end)
+                cost += prices[at].price * worked(shifts, begin, end)
+            if behind >= planned.end:
+                break
         return machine.power_w * cost // _KWH
 
 
@@ -457,11 +399,7 @@ def _too_many(kind: str, name: str, capacity: int, taken: list[tuple[int, int, s
             yield Violation(kind, operation, name, f"{count} at once where there are {capacity}")
 
 
-def _worked(shifts: _Shifts | None, begin: int, end: int) -> int:
-    return end - begin if shifts is None else shifts.open_until(end) - shifts.open_until(begin)
-
-
-def _windows(operation: Operation, planned: Planned, shifts: _Shifts, run: int) -> Iterator[Violation]:
+def _windows(operation: Operation, planned: Planned, shifts: Openings, run: int) -> Iterator[Violation]:
     if not shifts.is_open(planned.start) or not shifts.is_open(planned.setup_start):
         yield Violation("window", operation.id, detail="begins while the machine is closed")
     if run and not shifts.is_closing(planned.end):

@@ -57,12 +57,16 @@ class _Calendars:
         self.horizon = horizon
         self.windows: list[tuple[tuple[int, int], ...]] = [_ALWAYS]
         self.known: dict[tuple[tuple[int, int], ...], int] = {_ALWAYS: 0}
+        self._same: dict[int, int] = {}
 
     def add(self, windows: Sequence[tuple[int, int]] | None) -> int:
+        """The number of a calendar. The problem keeps its windows, so one list is looked at once."""
         if windows is None:
             return 0
-        time = WorkingTime(windows, self.horizon)
-        return self._number(tuple(zip(time.begins, time.ends, strict=True)))
+        if id(windows) not in self._same:
+            time = WorkingTime(windows, self.horizon)
+            self._same[id(windows)] = self._number(tuple(zip(time.begins, time.ends, strict=True)))
+        return self._same[id(windows)]
 
     def _number(self, windows: tuple[tuple[int, int], ...]) -> int:
         if windows not in self.known:
@@ -275,6 +279,7 @@ class Flat:
             if "supplier " + operation.supplier in units and not operation.alternatives:
                 row.append((groups.setdefault(("supplier " + operation.supplier,), len(groups)), 0))
             slots.append(row)
+        self._slots = slots
         self._groups = [[unit for name in names for unit in units[name]] for names in groups]
         ptr, groups_of = _rows([[one for one, _ in row] for row in slots])
         gr_ptr, gr_unit = _rows(self._groups)
@@ -369,28 +374,29 @@ class Flat:
     def _meetings(self, cal: Ints) -> dict[str, Ints]:
         """Which calendar holds where a machine and units of several calendars work together."""
         cals = self._calendars
-        wanted = sorted(set(self._unit_cal) - {0})
-        at = 0
         pairs: dict[tuple[int, int], int] = {}
-        with_needs = {
-            int(cal[choice.machine])
-            for operation, choices in enumerate(self.model.choices)
-            if self.model.operations[operation].needs
-            for choice in choices
+        # Only what needs follow each other: all sets of fifteen people's calendars would be a hundred thousand.
+        wanted = {
+            (frozenset(int(cal[choice.machine]) for choice in choices), tuple(group for group, _ in slots))
+            for slots, choices in zip(self._slots, self.model.choices, strict=True)
+            if slots
         }
-        todo = sorted(with_needs)
-        while at < len(todo):
-            for other in wanted:
-                found = pairs[todo[at], other] = cals.both(todo[at], other)
-                if found not in todo:
-                    todo.append(found)
-            at += 1
+        of_group = [sorted({self._unit_cal[unit] for unit in units}) for units in self._groups]
+        for machines, groups in sorted(wanted, key=lambda each: (sorted(each[0]), each[1])):
+            found = sorted(machines)
+            for group in groups:
+                # A need for no time is left out: what there was before goes on.
+                for one in tuple(found):
+                    for other in of_group[group]:
+                        pairs[one, other] = cals.both(one, other)
+                        if pairs[one, other] not in found:
+                            found.append(pairs[one, other])
         count = len(cals.windows)
         meet = np.zeros((count, count), np.int64)
         for one in range(count):
             meet[one, 0] = one
-        for (one, other), found in pairs.items():
-            meet[one, other] = found
+        for (one, other), both in pairs.items():
+            meet[one, other] = both
         return {"meet": meet}
 
     def _windows(self) -> dict[str, Ints]:

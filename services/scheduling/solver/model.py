@@ -93,6 +93,8 @@ class Model:
         self.fixing = [each.fixing for each in self.operations]
         self.fixed = [each.fixing in FIXED for each in self.operations]
         self._conflicts: list[Conflict] = []
+        self._capacity = {each.id: each.capacity for each in problem.resources}
+        self._suppliers = {each.id for each in problem.suppliers}
         self._compile_orders()
         self._compile_families()
         self._compile_links()
@@ -173,8 +175,7 @@ class Model:
 
     def _look_at_needs(self, operation: Operation) -> None:
         """What an operation needs is there, and enough of it for all its needs together."""
-        capacity = {each.id: each.capacity for each in self.problem.resources}
-        if operation.supplier and operation.supplier not in {each.id for each in self.problem.suppliers}:
+        if operation.supplier and operation.supplier not in self._suppliers:
             self._conflicts.append(
                 (operation.id, "no_supplier", {"order": operation.order, "supplier": operation.supplier})
             )
@@ -186,7 +187,7 @@ class Model:
         for need in operation.needs:
             names = set(need.resources)
             alike = sum(each.quantity for each in operation.needs if names & set(each.resources))
-            if sum(capacity.get(name, 0) for name in names) < alike:
+            if sum(self._capacity.get(name, 0) for name in names) < alike:
                 named = ", ".join(sorted(names))
                 self._conflicts.append(
                     (operation.id, "no_resource", {"order": operation.order, "resources": named, "needed": str(alike)})
@@ -215,9 +216,13 @@ class Model:
 
     def _compile_machines(self) -> None:
         problem = self.problem
-        self.calendars = [
-            None if each.windows is None else WorkingTime(each.windows, problem.horizon) for each in self.machines
-        ]
+        # Most machines share one list of windows, which is long.
+        times = {
+            id(each.windows): WorkingTime(each.windows, problem.horizon)
+            for each in {id(each.windows): each for each in self.machines}.values()
+            if each.windows is not None
+        }
+        self.calendars = [times.get(id(each.windows)) for each in self.machines]
         self.floor = [max(problem.now, each.available_from) for each in self.machines]
         standing: dict[str, list[int]] = {}
         for at, each in enumerate(self.operations):

@@ -248,7 +248,8 @@ class Score:
 
     missed: hard deadlines missed. tardiness: sum of weight x seconds late. moved: seconds that starts moved against the
     current plan, plus `Problem.machine_change_s` for each changed machine. changeover: setup seconds. flow: sum of
-    order ends. makespan: the last end if no order has a due date (it then takes the place of tardiness), else 0.
+    order ends. makespan: the last end if no order has a due date (it then takes the place of tardiness), else 0;
+    0 too if all is over before the origin.
     changeover_cost: by the setup matrices. energy: minor units of money by the tariff. stability: of the problem, where
     there is a current plan: moving is then weighed against tardiness (see `Problem.stability`).
     """

@@ -69,6 +69,21 @@ def test_remedies_are_tried() -> None:
     ]  # fmt: skip
 
 
+def test_one_order_is_told_alone_as_among_all() -> None:
+    """A works 100; B and C wait for it, B until 100 and C until 130: due at 20 both are late by 110 and 120."""
+    shop = problem_of(
+        [Machine("M")], [work("A", 100), work("B", 30), work("C", 10)],
+        [Order("A", 100, 16), Order("B", 20), Order("C", 20)],
+    )  # fmt: skip
+    schedule = decoded(shop, "A", "B", "C")
+    every = {late.order: late for late in explain(schedule)}
+    assert {name: late.lateness for name, late in every.items()} == {"B": 110, "C": 120}
+    for name, late in every.items():
+        assert explain(schedule, only=name) == [late]
+    assert explain(schedule, only="A") == []
+    assert told(every["C"]) == [("equipment", 100, "A"), ("equipment", 30, "B")]
+
+
 @settings(max_examples=200)
 @given(st.integers(0, 1 << 30), st.integers(1, 9), st.integers(1, 5))
 def test_waits_sum_to_the_lateness(seed: int, orders: int, machines: int) -> None:

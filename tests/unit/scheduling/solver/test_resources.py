@@ -6,6 +6,8 @@ import pytest
 
 from services.scheduling.solver.checker import check
 from services.scheduling.solver.engine import rules_plan
+from services.scheduling.solver.flat import flat_of
+from services.scheduling.solver.model import Model
 from services.scheduling.solver.problem import (
     Alternative,
     During,
@@ -127,6 +129,18 @@ def test_energy_costs_what_the_tariff_says() -> None:
     made = rules_plan(shop)
     assert check(shop, made) == []
     assert made.score.energy == pytest.approx(4500, abs=1)
+
+
+def test_everybody_may_have_hours_of_their_own() -> None:
+    # Fifteen people who come one hour after the other and stay for one: any set of them would be 32,768 calendars.
+    people = [Resource(f"P{at}", windows=[(at * H, (at + 1) * H)]) for at in range(15)]
+    names = [each.id for each in people]
+    jobs = [work(name, 1, "M", "N", needs=(Need(names), Need(names[:3], during=During.SETUP))) for name in "AB"]
+    shop = problem_of([Machine("M", [(0, 90 * H)]), Machine("N")], jobs, resources=people, horizon=100 * H)
+    model = Model(shop)
+    # Both machines' hours, everybody's, and everybody's with the machine that closes: nobody's hours meet another's.
+    assert len(flat_of(model)._calendars.windows) <= 2 + 15 + 15 + 3
+    assert sorted(hours(plan(shop)).values()) == [(0, 1), (1, 2)]
 
 
 def test_an_operation_without_enough_people_is_named() -> None:
