@@ -367,7 +367,10 @@ class _Check:
         stood = self.problem.current.get(planned.operation)
         if stood is None:
             return 0
-        return abs(planned.start - stood.start) + self.problem.machine_change_s * (stood.machine != planned.machine)
+        machine = self.machines.get(stood.machine)
+        out = machine is not None and stood.start < machine.available_from
+        changed = stood.machine != planned.machine and not out
+        return abs(planned.start - stood.start) + self.problem.machine_change_s * changed
 
     def _energy(self, planned: Planned) -> int:
         machine = self.machines.get(planned.machine)

@@ -26,7 +26,7 @@ from services.scheduling.solver.kernel.layout import (
 )
 from services.scheduling.solver.kernel.tools import seeded
 from services.scheduling.solver.model import Model
-from services.scheduling.solver.problem import ANY, During, Fixing
+from services.scheduling.solver.problem import ANY, During, Fixing, Planned
 from services.scheduling.solver.working_time import WorkingTime
 
 _FIXED = {Fixing.FREE: 0, Fixing.PINNED: 1, Fixing.FROZEN: 2, Fixing.RUNNING: 2, Fixing.DONE: 3}
@@ -360,14 +360,17 @@ class Flat:
             "last_op": last,
         }
 
+    def _stood(self, each: Planned) -> int:
+        """The machine of a plan that stands; -1: none, or one that is gone; -3: one that is out then."""
+        machine = self.model.machine_index.get(each.machine, -1)
+        return -3 if machine >= 0 and each.start < self.model.machines[machine].available_from else machine
+
     def _current(self) -> dict[str, Ints]:
         model, current = self.model, self.model.problem.current
         stood = [current.get(each.id) for each in model.operations]
         return {
             "op.stood_start": ints(0 if each is None else each.start for each in stood),
-            "op.stood_machine": ints(
-                -2 if each is None else model.machine_index.get(each.machine, -1) for each in stood
-            ),
+            "op.stood_machine": ints(-2 if each is None else self._stood(each) for each in stood),
             "change": ints([model.problem.machine_change_s]),
         }
 

@@ -222,9 +222,10 @@ class Problem:
     """A whole problem. now: nothing that is not begun may begin before. horizon: where calendars end.
 
     setups: setup class -> its matrix. current: the plan that stands (stability is measured against it; a replan starts
-    from it), by operation id. machine_change_s: what a changed machine counts in `Score.moved`. stability: what a
-    second of `Score.moved` weighs in a replan, in thousandths of a second of weighted tardiness; 0: only where
-    tardiness is the same.
+    from it), by operation id. machine_change_s: what a changed machine counts in `Score.moved`, but of an
+    operation that was to begin before its machine is there (`Machine.available_from`). stability: what a second of
+    `Score.moved` weighs in a replan, in thousandths of a second of weighted tardiness; 0: only where tardiness is the
+    same.
     """
 
     origin: datetime
@@ -247,9 +248,9 @@ class Score:
     """Parts of the objective in their strict order; less is better. Seconds, but for missed (orders) and cost.
 
     missed: hard deadlines missed. tardiness: sum of weight x seconds late. moved: seconds that starts moved against the
-    current plan, plus `Problem.machine_change_s` for each changed machine. changeover: setup seconds. flow: sum of
-    order ends. makespan: the last end if no order has a due date (it then takes the place of tardiness), else 0;
-    0 too if all is over before the origin.
+    current plan, plus `Problem.machine_change_s` for each machine that changed without need. changeover: setup seconds.
+    flow: sum of order ends. makespan: the last end if no order has a due date (it then takes the place of tardiness),
+    else 0; 0 too if all is over before the origin.
     changeover_cost: by the setup matrices. energy: minor units of money by the tariff. stability: of the problem, where
     there is a current plan: moving is then weighed against tardiness (see `Problem.stability`).
     """

@@ -174,12 +174,12 @@ def energy_of(s: Ints, p: Ints, operation: int) -> int:
 
 @compiled
 def moved_of(s: Ints, p: Ints, operation: int) -> int:
-    """Seconds that a start lies from the current plan, and what a changed machine counts."""
+    """Seconds that a start lies from the current plan, and what a changed machine counts (-3: nothing, see flat)."""
     stood = s[op_row(operation) + OP_STOOD_MACHINE]
     if stood == -2 or s[op_row(operation) + OP_FIXED] >= STANDS:
         return 0
     moved = abs(p[put_row(operation) + START] - s[op_row(operation) + OP_STOOD_START])
-    return moved + (s[s[S_CHANGE]] if stood != p[put_row(operation) + MACHINE] else 0)
+    return moved + (s[s[S_CHANGE]] if stood >= -1 and stood != p[put_row(operation) + MACHINE] else 0)
 
 
 @compiled

@@ -123,3 +123,20 @@ def test_an_order_that_would_miss_a_hard_deadline_is_placed_sooner() -> None:
     assert score_from(made.block, made.flat).missed == 0
     # As late as it may: a stays first.
     assert [made.start[at] // H for at in range(3)] in ([0, 2, 1], [1, 2, 0])
+
+
+def test_who_has_lost_the_machine_goes_elsewhere_for_nothing() -> None:
+    # A is out for two hours. a was planned on it at once: to wait moves it by two hours, to go to B costs no change.
+    # b was planned on it later and stays: to go would count as a changed machine.
+    ways = (Alternative("A", H), Alternative("B", H))
+    steps = [Operation("a", "a", ways), Operation("b", "b", ways)]
+    stands = {"a": Planned("a", "A", 0, 0, H), "b": Planned("b", "A", 4 * H, 4 * H, 5 * H)}
+    problem = problem_of(
+        [Machine("A", available_from=2 * H), Machine("B")], steps, [Order("a", 9 * H), Order("b", 9 * H)],
+        current=stands, stability=STABILITY, machine_change_s=MACHINE_CHANGE_S,
+    )  # fmt: skip
+    plan = solve(problem, seconds=60, moves=2000, workers=1)
+    assert check(problem, plan) == []
+    made = {each.operation: each for each in plan.operations}
+    assert (made["a"].machine, made["a"].start, made["b"].machine) == ("B", 0, "A")
+    assert plan.score.moved == abs(made["b"].start - 4 * H)
