@@ -204,7 +204,8 @@ class DiffOut(BaseModel):
 class RunOut(BaseModel):
     """One attempt to plan. status: Solving, Optimal, Feasible, Infeasible, TimedOut, Failed, Cancelled.
 
-    reason: "unchanged", "newer_request", "overtaken_by_shop", "interrupted", "worker_hangs", or the error.
+    reason: "unchanged", "newer_request", "overtaken_by_shop", "interrupted", "needs_confirmation" (a better
+    plan is beyond the limits and waits among the scenarios), or the error.
     conflicts: what made jobs impossible to plan. progress: how the search goes, or went last: phase (rules, search,
     proof), seconds, score, bound (null: none is known), moves tried. With input_hash, seed, settings and engine a run
     can be done again.
@@ -360,7 +361,7 @@ class SettingsIn(Strict):
     than the rules' is looked for. stability_threshold_s: smaller shifts of times alone publish no version.
     repair_estimate_s: a stop lasts so long unless its end is announced. drift_threshold_s: so far from the plan is far,
     or 20 % of the operation's duration where that is more. stability: what a second that a start moves counts, in
-    seconds of lateness of the least urgent order; another machine counts as eight hours; 0: only where nothing else
+    seconds of lateness of the least urgent order; another machine counts as sixteen hours; 0: only where nothing else
     differs. accept_moved, accept_harmed: a better plan is published by itself if it moves at most so many operations
     (by more than half an hour, or to another machine) and makes at most so many orders later than doing nothing; else
     it waits as a proposal among the scenarios. null: any number.
@@ -372,7 +373,7 @@ class SettingsIn(Strict):
             "examples": [
                 {
                     "frozen_window_s": 1800, "improvement_s": 3, "stability_threshold_s": 60,
-                    "repair_estimate_s": 7200, "drift_threshold_s": 900, "seed": 1, "stability": 1.0,
+                    "repair_estimate_s": 7200, "drift_threshold_s": 900, "seed": 1, "stability": 0.5,
                     "accept_moved": 40,
                     "accept_harmed": 0,
                 }
@@ -386,7 +387,7 @@ class SettingsIn(Strict):
     repair_estimate_s: Annotated[int, Field(ge=60, le=30 * 86_400)]
     drift_threshold_s: Annotated[int, Field(ge=60, le=86_400)]
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
-    stability: Annotated[float, Field(ge=0, le=100)] = 1.0
+    stability: Annotated[float, Field(ge=0, le=100)] = 0.5
     accept_moved: Annotated[int | None, Field(ge=0)] = None
     accept_harmed: Annotated[int | None, Field(ge=0)] = None
 

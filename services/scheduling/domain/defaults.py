@@ -9,7 +9,7 @@ DEFAULTS: dict[str, float | int | None] = {
     "repair_estimate_s": 7200,
     "drift_threshold_s": 900,
     "seed": 1,
-    "stability": 1.0,
+    "stability": 0.5,
     "accept_moved": None,
     "accept_harmed": None,
 }

@@ -164,4 +164,4 @@ class Policy:
 
     frozen_window_s: int = 1800
     repair_estimate_s: int = 7200
-    stability: float = 1.0
+    stability: float = 0.5

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from mes.db import Json, PrimaryId
-from sqlalchemy import BigInteger, Index, Text, false, text
+from sqlalchemy import BigInteger, Index, Text, false
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -52,7 +52,7 @@ class PlanningSettings(Base):
     repair_estimate_s: Mapped[int]
     drift_threshold_s: Mapped[int]
     seed: Mapped[int]
-    stability: Mapped[float] = mapped_column(default=1.0, server_default=text("1"))
+    stability: Mapped[float] = mapped_column(default=0.5, server_default="0.5")
     accept_moved: Mapped[int | None]
     accept_harmed: Mapped[int | None]
     version: Mapped[int]

@@ -11,34 +11,19 @@ from uuid import UUID
 
 from mes.errors import Unavailable
 from mes.runtime import ServiceRuntime
-from sqlalchemy import select, text
 
 from services.scheduling.domain.decisions import NEW_ORDER, Decision, applied
-from services.scheduling.domain.exclusion import Reason
-from services.scheduling.domain.facts import Policy, Shop
-from services.scheduling.models import Planning
-from services.scheduling.queries.conflicts import left_out
-from services.scheduling.queries.problem import Built, build
-from services.scheduling.queries.shop import load_shop
-from services.scheduling.queries.state import settings_of
+from services.scheduling.domain.facts import Shop
+from services.scheduling.queries.feasible import Facts, Feasible, facts_of, feasible, policy_of
+from services.scheduling.queries.problem import Built
 from services.scheduling.solver.desk import Explanation
-from services.scheduling.solver.problem import Infeasible
+from services.scheduling.solver.problem import Plan
 from services.scheduling.solver.process import SolverFailed, SolverProcess
 from services.scheduling.solver.promise import Offer
 
-_FURTHEST = 8
-_ATTEMPTS = 20
 DESK = "desk"
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """Of one moment. version: that is published, None before the first."""
-
-    shop: Shop
-    policy: Policy
-    now: datetime
-    version: UUID | None
+# A request's transaction may not rest for a minute.
+_PATIENCE_S = 45.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,63 +50,55 @@ class Desk:
         """End the process."""
         await self.process.stop()
 
-    async def facts(self) -> Facts:
-        """One snapshot of the shop with what planners decided."""
-        now, site = self._running.clock.now(), self._running.site_id
-        async with self._running.read() as session:
-            await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-            shop = await load_shop(session, site, now)
-            settings = await settings_of(session, site)
-            version = await session.scalar(select(Planning.version_id).where(Planning.site_id == site))
-        return Facts(
-            shop, Policy(settings.frozen_window_s, settings.repair_estimate_s, settings.stability), now, version
-        )
-
-    async def ask(self, facts: Facts, shop: Shop, name: str, *arguments: Any) -> tuple[Built, Any]:
-        """An answer about everything that can be planned. Raises Infeasible, SolverFailed."""
-        given: dict[str, Reason] = {}
-        stretch = 1
-        for _ in range(_ATTEMPTS):
-            built = await asyncio.to_thread(build, shop, facts.now, facts.policy, given=given, stretch=stretch)
-            try:
-                answer = await self.process.ask(name, built.problem, *arguments)
-            except Infeasible as infeasible:
-                left = left_out(shop, infeasible)
-                # Of what is asked for itself, an impossibility is the answer.
-                asked = {job.id for job in shop.jobs.values() if job.order in shop.reserved}
-                if not left.keys() - given.keys() or left.keys() & asked:
-                    raise
-                given |= left
-                continue
-            plans = answer if isinstance(answer, tuple) else ()
-            if any(plan.beyond_horizon for plan in plans) and stretch < _FURTHEST:
-                stretch *= 2
-                continue
-            return built, answer
-        raise SolverFailed("no end of conflicts")
-
-    # ---- why ----
-
     async def explain(self, order: UUID | None) -> tuple[Facts, Built, Explanation]:
         """Why orders are late by the published plan, with what is known now. Raises Unavailable."""
-        facts = await self.facts()
-        try:
-            built, answer = await self.ask(facts, facts.shop, "explained", str(order or ""))
-        except SolverFailed as error:
-            raise Unavailable("scheduling.no_answer") from error
-        return facts, built, answer
+        facts = await facts_of(self._running)
 
-    # ---- by when ----
+        async def attempt(built: Built) -> Explanation:
+            found: Explanation = await self._ask("explained", built.problem, str(order or ""))
+            return found
+
+        async def is_beyond(built: Built, found: Explanation) -> bool:
+            return any(late.end > built.problem.horizon for late in found.late)
+
+        made = await feasible(facts.shop, facts.now, policy_of(facts.settings), attempt, is_beyond)
+        return facts, made.built, made.answer
 
     async def promise(self, body: Mapping[str, Any]) -> Promised:
         """Dates for an order that is not there yet. Raises Unavailable, Infeasible."""
-        facts = await self.facts()
+        facts = await facts_of(self._running)
         shop = applied(facts.shop, [Decision(NEW_ORDER, body)])
+
+        async def attempt(built: Built) -> list[Offer]:
+            found: list[Offer] = await self._ask("promised", built.problem, body["order_id"])
+            return found
+
+        async def is_beyond(built: Built, offers: list[Offer]) -> bool:
+            return any(offer.end > built.problem.horizon for offer in offers)
+
+        asked = [each["id"] for each in body["operations"]]
+        made = await feasible(shop, facts.now, policy_of(facts.settings), attempt, is_beyond, asked=asked)
+        return Promised(made.built.problem.origin, made.answer)
+
+    async def _ask(self, name: str, *arguments: Any) -> Any:
         try:
-            built, offers = await self.ask(facts, shop, "promised", body["order_id"])
+            return await self.process.ask(name, *arguments, patience=_PATIENCE_S)
         except SolverFailed as error:
             raise Unavailable("scheduling.no_answer") from error
-        return Promised(built.problem.origin, offers)
+
+    async def propose(self, facts: Facts, shop: Shop, seconds: float, seed: int) -> Feasible[tuple[Plan, Plan]]:
+        """What stands and what is best in a shop like this one. Raises Infeasible, SolverFailed."""
+
+        async def attempt(built: Built) -> tuple[Plan, Plan]:
+            found: tuple[Plan, Plan] = await self.process.ask("proposed", built.problem, seconds, seed)
+            return found
+
+        async def is_beyond(built: Built, plans: tuple[Plan, Plan]) -> bool:
+            return any(plan.beyond_horizon for plan in plans)
+
+        new = shop.reserved - facts.shop.reserved
+        asked = [job.id for job in shop.jobs.values() if job.order in new]
+        return await feasible(shop, facts.now, policy_of(facts.settings), attempt, is_beyond, asked=asked)
 
 
 def desk_of(running: ServiceRuntime) -> Desk:

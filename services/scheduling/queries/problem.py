@@ -14,8 +14,6 @@ from services.scheduling.domain.facts import AWAY, JobFacts, MachineFacts, Order
 from services.scheduling.domain.fixing import Fixed, begun, frozen
 from services.scheduling.domain.times import DAY_S, Times, horizon_for, whole, work_seconds
 from services.scheduling.solver.problem import (
-    MACHINE_CHANGE_S,
-    STABILITY,
     Alternative,
     Fixing,
     Machine,
@@ -25,6 +23,7 @@ from services.scheduling.solver.problem import (
     Predecessor,
     Problem,
     SetupRow,
+    replanning,
 )
 
 
@@ -79,10 +78,8 @@ def build(
         operations=operations,
         setups=_setups(shop),
         current=_current(draft),
-        machine_change_s=MACHINE_CHANGE_S,
-        stability=round(policy.stability * STABILITY),
     )
-    return Built(problem, left_out)
+    return Built(replanning(problem, round(policy.stability * 1000)), left_out)
 
 
 def _horizon(shop: Shop, jobs: Mapping[str, JobFacts], origin: datetime) -> int:

@@ -8,7 +8,7 @@ under any load, of its moves) that is over, and now and then a chain that fell b
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -17,7 +17,6 @@ import numpy as np
 from services.scheduling.solver.flat import RATES, Flat
 from services.scheduling.solver.kernel import layout
 from services.scheduling.solver.kernel.anneal import anneal, renumber
-from services.scheduling.solver.kernel.decode import decode
 from services.scheduling.solver.kernel.layout import Ints
 
 _HOT, _HOT_MOVES, _COOLER = 8.0, 60_000, 0.4
@@ -25,17 +24,15 @@ _HOT, _HOT_MOVES, _COOLER = 8.0, 60_000, 0.4
 less time the search begins cooler, by this power (found by trying: 1,000 and 5,000 operations, 30-60 s)."""
 _COLD = 0.01
 """Temperature at the end, in that at the start."""
-_REPLAN = 0.2
-"""A replan begins so much cooler: it mends a plan that is good but for what happened."""
+_REPLAN, _REPLAN_COLD = 0.4, 0.06
+"""A replan begins so much cooler: it mends a plan that is good but for what happened. However short it is, it ends
+at so much of the mean cost of an operation."""
 _PACE = 800_000
 """Moves a second of a chain, about."""
 _WORK = 1_500_000
 _EXCHANGES = 12
-_HARD = 16
-"""So much more the tardiness of an order with a hard deadline weighs in the search: a missed one is missed by a second
-or a week, and says nothing about which of the many moves that it takes to keep it is a good one. Only where one is
-missed: it costs some per cent of the rest."""
-_REACH = 20
+_REACH, _REPLAN_REACH = 20, 10
+"""How far along a machine an operation may go in one move."""
 _LOOK = 0.02
 
 
@@ -63,30 +60,24 @@ class _Chain:
 
 @dataclass(slots=True)
 class Annealing:
-    """A run. best: the best schedule so far. moves: tried in all chains. shop: of flat, as the search weighs it."""
+    """A run. best: the best schedule so far. moves: tried in all chains. hot, cold: from which temperature to which."""
 
     flat: Flat
-    shop: Ints
     budget: Budget
     chains: list[_Chain]
     free: Ints
     chunk: int
     hot: float
+    cold: float
+    reach: int
     began: float = field(default_factory=monotonic)
     ended: bool = False
     barrier: threading.Barrier | None = None
 
-    told: tuple[Ints, Ints] | None = None
-
     @property
     def best(self) -> Ints:
         """The best schedule of all chains."""
-        found = min((chain.best for chain in self.chains), key=lambda block: int(block[layout.SUM]))
-        if self.shop is self.flat.shop:
-            return found
-        if self.told is None or self.told[0] is not found:
-            self.told = found, _weighed(self.flat.shop, found, self.flat.room())
-        return self.told[1]
+        return min((chain.best for chain in self.chains), key=lambda block: int(block[layout.SUM]))
 
     @property
     def moves(self) -> int:
@@ -102,10 +93,8 @@ class Annealing:
         return (monotonic() - self.began) / self.budget.seconds if self.budget.seconds > 0 else 1.0
 
 
-def begin(flat: Flat, starts: Sequence[Ints], budget: Budget, *, seed: int, workers: int) -> Annealing:
-    """Prepare a run from schedules that were decoded, one for each chain, and again from the first."""
-    shop = _shop(flat) if any(start[layout.MISSED] for start in starts) else flat.shop
-    blocks = [start if shop is flat.shop else _weighed(shop, start, flat.room()) for start in starts]
+def begin(flat: Flat, block: Ints, budget: Budget, *, seed: int, workers: int) -> Annealing:
+    """Prepare a run from a schedule that was decoded."""
     count = len(flat.model)
     choices = np.diff(flat.choices_of)
     free = np.flatnonzero(~flat.stands & (choices[:count] > 0)).astype(np.int64)
@@ -113,37 +102,18 @@ def begin(flat: Flat, starts: Sequence[Ints], budget: Budget, *, seed: int, work
     for number in range(workers):
         work = flat.room(seed * 1_000 + number)
         work[layout.N_FREE] = len(free)
-        block = blocks[number % len(blocks)]
         chains.append(_Chain(block.copy(), block.copy(), work))
-    block = min(blocks, key=lambda each: int(each[layout.SUM]))
     each = (budget.moves or budget.seconds * _PACE) / max(len(free), 1)
     # A missed deadline counts so much that it would drown all else.
     cost = float(block[layout.SUM]) - float(block[layout.MISSED]) * RATES[layout.MISSED]
-    hot = _HOT * min(each / _HOT_MOVES, 1.0) ** _COOLER * cost / max(len(free), 1)
+    mean = cost / max(len(free), 1)
+    hot = _HOT * min(each / _HOT_MOVES, 1.0) ** _COOLER * mean
+    cold, reach = hot * _COLD, _REACH
     if flat.stability:
         hot *= _REPLAN
+        cold, reach = min(_REPLAN_COLD * mean, hot), _REPLAN_REACH
     barrier = threading.Barrier(workers) if budget.moves else None
-    return Annealing(flat, shop, budget, chains, free, max(50, _WORK // max(count, 500)), hot, barrier=barrier)
-
-
-def _shop(flat: Flat) -> Ints:
-    """The shop with heavier orders where a deadline is hard."""
-    rows = [
-        layout.order_row(flat.shop, at)
-        for at, order in enumerate(flat.model.orders) if order.hard and order.due is not None
-    ]  # fmt: skip
-    if not rows:
-        return flat.shop
-    shop = flat.shop.copy()
-    shop[np.array(rows) + layout.OR_WEIGHT] *= _HARD
-    return shop
-
-
-def _weighed(shop: Ints, block: Ints, work: Ints) -> Ints:
-    """The same schedule as another shop weighs it."""
-    made = block.copy()
-    decode(shop, made, work, np.argsort(layout.puts(shop, made)[:, layout.KEY], kind="stable"))
-    return made
+    return Annealing(flat, budget, chains, free, max(50, _WORK // max(count, 500)), hot, cold, reach, barrier=barrier)
 
 
 def run(annealing: Annealing, look: Callable[[], None]) -> Ints:
@@ -178,13 +148,14 @@ def _live(annealing: Annealing, number: int) -> None:
 
 
 def _cool(annealing: Annealing, chain: _Chain) -> None:
-    shop, since = annealing.shop, 0
+    shop, since = annealing.flat.shop, 0
     chain.block = renumber(shop, chain.block, chain.work)
     while (share := annealing.share(chain)) < 1.0:
         chunk = annealing.chunk
         if annealing.budget.moves:
             chunk = min(chunk, annealing.budget.moves - chain.moves)
-        anneal(shop, chain.block, chain.work, annealing.free, chunk, annealing.hot * _COLD**share, _REACH)
+        heat = annealing.hot ** (1.0 - share) * annealing.cold**share
+        anneal(shop, chain.block, chain.work, annealing.free, chunk, heat, annealing.reach)
         chain.moves += chunk
         since += chunk
         if since > len(annealing.free):

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from services.scheduling.solver.search import Incumbent
 
 _FOREVER = 1e9
-_SEARCHED = 0.8
-"""Share of a replan's time that belongs to the search."""
+_RULED = 0.2
+"""Share of its time that a replan gives the rules."""
 _TELL_EVERY = 0.3
 """Seconds between two plans that are told; a large plan takes as long to write down."""
 
@@ -77,9 +77,9 @@ def solve(
     told = _Teller(on_plan, on_progress)
     model = Model(problem)
     limits = search.Limits(until, stop, seed, workers, moves)
-    # In a replan the rules are a comparison; the search goes on from what stands.
-    least = _SEARCHED * seconds if problem.current and problem.stability else 0.0
-    tried = try_rules(model, should_stop=lambda: not moves and limits.left() <= least, on_better=told.first)
+    # A replan begins at the plan that stands: what other rules could bring is little, and its time is short.
+    ruled = monotonic() + seconds * _RULED if problem.current and problem.stability else until
+    tried = try_rules(model, should_stop=lambda: not moves and (monotonic() > ruled or stop()), on_better=told.first)
     incumbent = search.Incumbent(tried, told.better)
     told.better(incumbent)
     search.improve(incumbent, limits)

@@ -15,7 +15,11 @@ from services.scheduling.solver.kernel.layout import (
     MACHINE,
     MOVED,
     N_NEEDS,
+    OP_CHOICES,
+    OP_FIELDS,
     P_SLOT,
+    S_CHOICE,
+    S_OP,
     STANDS,
     START,
     Ints,
@@ -362,8 +366,7 @@ class Flat:
 
     def _stood(self, each: Planned) -> int:
         """The machine of a plan that stands; -1: none, or one that is gone; -3: one that is out then."""
-        machine = self.model.machine_index.get(each.machine, -1)
-        return -3 if machine >= 0 and each.start < self.model.machines[machine].available_from else machine
+        return -3 if self.model.lost(each) else self.model.machine_index.get(each.machine, -1)
 
     def _current(self) -> dict[str, Ints]:
         model, current = self.model, self.model.problem.current
@@ -448,3 +451,21 @@ def flat_of(model: Model) -> Flat:
         model.flat = Flat(model)
     found: Flat = model.flat
     return found
+
+
+def narrowed(flat: Flat, only: Ints) -> tuple[Ints, Ints]:
+    """(the shop with some operations tied to one choice, which of all choices each of its own is).
+
+    only: by operation the place of the choice that is left among its own; negative: all of them.
+    """
+    first, end = flat.choices_of[:-1], flat.choices_of[1:]
+    tied = (only >= 0) & (end > first)
+    own = np.repeat(np.arange(len(only)), end - first)
+    every = np.arange(len(own))
+    kept = every[~tied[own] | (every == (first + only)[own])]
+    shop = flat.shop.copy()
+    choices = shop[shop[S_CHOICE] : shop[S_CHOICE] + 4 * len(own)].reshape(-1, 4)
+    choices[: len(kept)] = choices[kept]
+    operations = shop[shop[S_OP] : shop[S_CHOICE]].reshape(-1, len(OP_FIELDS.split()))
+    operations[: len(only) + 1, OP_CHOICES] = np.searchsorted(kept, flat.choices_of)
+    return shop, kept

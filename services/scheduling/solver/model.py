@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from services.scheduling.solver.problem import ANY, Fixing, Infeasible, Machine, Operation, Order, Problem, SetupRow
+from services.scheduling.solver.problem import (
+    ANY,
+    Fixing,
+    Infeasible,
+    Machine,
+    Operation,
+    Order,
+    Planned,
+    Problem,
+    SetupRow,
+)
 from services.scheduling.solver.working_time import FOREVER, WorkingTime
 
 FIXED = frozenset({Fixing.FROZEN, Fixing.RUNNING, Fixing.DONE})
@@ -107,6 +117,11 @@ class Model:
 
     def __len__(self) -> int:
         return len(self.operations)
+
+    def lost(self, stood: Planned) -> bool:
+        """Whether the machine of an operation of the plan that stands is out at its time."""
+        machine = self.machine_index.get(stood.machine, -1)
+        return machine >= 0 and stood.start < self.machines[machine].available_from
 
     def _compile_orders(self) -> None:
         orders = {each.id: each for each in self.problem.orders}

@@ -128,8 +128,7 @@ def _shifts(part: Part) -> Iterator[Expression]:
                 cp.add(shift >= away).only_enforce_if(literal)
                 cp.add(shift >= -away).only_enforce_if(literal)
             yield shift
-        known = model.machine_index.get(stood.machine, -1)
-        if known >= 0 and stood.start < model.machines[known].available_from:
+        if model.lost(stood):
             continue
         for literal, choice in zip(task.literals, task.choices, strict=True):
             if len(task.choices) > 1 and model.machines[choice.machine].id != stood.machine:

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-STABILITY, MACHINE_CHANGE_S = 1000, 8 * 3600
-"""Of a replan unless a planner says otherwise (see `Problem`): a second that a start moves counts as much as a second
-of lateness of the least urgent order, another machine as much as a shift. Found by trying; docs/decisions/0016."""
 ANY = "*"
 """A setup family that matches every family in a row of the setup matrix."""
+REPLAN_STABILITY, REPLAN_CHANGE_S = 500, 16 * 3600
+"""What moving counts in a replan, see `replanning` and decision 16."""
 
 
 class Fixing(StrEnum):
@@ -289,6 +288,16 @@ class Plan:
     bound: int | None = None
     rules: Mapping[str, Score] = field(default_factory=dict)
     beyond_horizon: bool = False
+
+
+def replanning(problem: Problem, stability: int = REPLAN_STABILITY, change_s: int = REPLAN_CHANGE_S) -> Problem:
+    """The problem with moving weighed against tardiness, for replanning after something happened.
+
+    stability: as of a Problem. 500: a start moves by an hour where that saves 30 minutes of weighted tardiness, which
+    are two of an order of weight 16. change_s: another machine counts as so many seconds moved. Without a
+    current plan the problem is as it was.
+    """
+    return replace(problem, stability=stability, machine_change_s=change_s) if problem.current else problem
 
 
 def split_lots(problem: Problem) -> Problem:

@@ -38,6 +38,10 @@ class SolverFailed(Exception):
     """The worker failed or died again and again, without a plan."""
 
 
+class Preparing(SolverFailed):
+    """The worker is still being compiled, which happens once on a machine."""
+
+
 class _Died(Exception):
     """The worker is gone."""
 
@@ -158,36 +162,44 @@ class SolverProcess:
                 self._run = None
 
     async def ask(self, name: str, *arguments: Any, patience: float = _PATIENCE_S) -> Any:
-        """An answer of `desk.ANSWERS`; questions wait for each other. Raises Infeasible, SolverFailed.
+        """An answer of `desk.ANSWERS`; questions wait for each other. Raises Infeasible, Preparing, SolverFailed.
 
-        patience: seconds after which a worker that does not answer is ended.
-
-        For a process of its own: a question would keep a search waiting, and a search would supersede it.
+        For a process of its own: a question would keep a search waiting, and a search would supersede it. patience:
+        seconds after which a worker that does not answer is ended - but not one that is still being compiled.
         """
         async with self._lock:
             for _ in range(_ATTEMPTS):
-                self._runs += 1
-                run = self._run = _Run(self._runs, None, asyncio.get_running_loop().create_future(), asked=True)
+                if self._process is not None and self._process.returncode is None and not self._idle.is_set():
+                    # Of all runs, only a question that was given up before it began leaves the worker at work.
+                    raise Preparing("the solver is being prepared")
                 try:
-                    await self._ready()
-                    message = await asyncio.to_thread(frame, ("ask", run.number, name, arguments))
-                    self._idle.clear()
-                    self._write(message)
-                    async with asyncio.timeout(patience):
-                        return await run.ended
-                except TimeoutError as error:
-                    await self._end()
-                    raise SolverFailed(f"no answer to {name} within {patience:g} s") from error
+                    return await self._question(name, arguments, patience)
                 except _Died:
                     logger.warning("the solver process died over a question; it is started again")
-                except asyncio.CancelledError:
-                    # Nobody waits for the answer; the next question shall not either.
-                    await self._end()
-                    raise
-                finally:
-                    self._run = None
-                    self.answering.clear()
         raise SolverFailed("the solver process died repeatedly")
+
+    async def _question(self, name: str, arguments: Sequence[Any], patience: float) -> Any:
+        self._runs += 1
+        run = self._run = _Run(self._runs, None, asyncio.get_running_loop().create_future(), asked=True)
+        try:
+            await self._ready()
+            message = await asyncio.to_thread(frame, ("ask", run.number, name, arguments))
+            self._idle.clear()
+            self._write(message)
+            async with asyncio.timeout(patience):
+                return await run.ended
+        except TimeoutError as error:
+            if not run.begun.is_set():
+                raise Preparing("the solver is being prepared") from error
+            await self._end()
+            raise SolverFailed(f"no answer to {name} within {patience:g} s") from error
+        except asyncio.CancelledError:
+            # Nobody waits for the answer; the next question shall not either.
+            await self._end()
+            raise
+        finally:
+            self._run = None
+            self.answering.clear()
 
     async def _attempts(self, run: _Run, problem: Problem, seconds: float, seed: int) -> Plan:
         until = monotonic() + seconds

@@ -6,33 +6,36 @@ end first, setup included. FIFO, SPT, EDD, slack and most work remaining (MWKR) 
 ATC (Vepsalainen and Morton 1987, Management Science 33:1035) and ATCS (Lee, Bhaskaran and Pinedo 1997, IIE Transactions
 29:45) weigh value against slack, ATCS also against setup, with look-ahead factors k1, k2 tried on a grid. CURRENT keeps
 the order of the plan that stands; with something new in it, once more at its times where nobody is late by that.
+REPAIR, where moving is weighed against tardiness, keeps its machines, and its order as far as that pays (`Repair`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from services.scheduling.solver.decoder import OUTSIDE, Schedule, by_keys, decode, score_from
-from services.scheduling.solver.flat import Flat, flat_of
+from services.scheduling.solver.flat import Flat, flat_of, narrowed
+from services.scheduling.solver.kernel import layout
 from services.scheduling.solver.kernel.dispatch import ARRIVAL, INDEX, STATIC, dispatch, dispatching_room
 from services.scheduling.solver.kernel.jit import COMPILES
-from services.scheduling.solver.kernel.layout import MISSED, TARDINESS, Ints
+from services.scheduling.solver.kernel.layout import Floats, Ints
 from services.scheduling.solver.model import Model
-from services.scheduling.solver.problem import Fixing, Operation, Score
-from services.scheduling.solver.scoring import Neighbours, order_ends, slacks
+from services.scheduling.solver.problem import Score
+from services.scheduling.solver.scoring import Neighbours, slacks
 
 _FAR = 1 << 50
-CURRENT, TIED = "CURRENT", "TIED"
+CURRENT, REPAIR = "CURRENT", "REPAIR"
 _HARD = 16
-_ROUNDS, _FEW = 8, 4
-_SOONER = (1.0, 1.5, 2.0, 3.0, 5.0)
-_TIED = 8
-"""So many rules, the most promising ones, are tried with everything tied to its machine."""
 """How much heavier a hard deadline weighs in ATC and ATCS."""
+_ROUNDS, _MENDED = 6, 4
+_BLENDS, _NEAR, _CLOSE = (0.75, 1.0, 0.5), (2.0, 0.5, 1.0, 3.0), (1.0, 0.3)
+"""What a repair tries: shares of the planned start, look-ahead factors k1 and k2 of ATCS."""
+_AFTER = 40 * 86_400.0
+"""Operations of orders without a date count as if they had to begin so long after their planned start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,7 @@ def current(model: Model, figures: Figures, *, rush: bool = False, moving: bool 
             continue
         keys[at] = float(planned.start)
         machine = model.machine_index.get(planned.machine, -1)
-        if moving and machine >= 0 and planned.start < model.floor[machine]:
+        if moving and model.lost(planned):
             continue
         chosen[at] = next((k for k, each in enumerate(model.choices[at]) if each.machine == machine), OUTSIDE)
     return decode(model, by_keys(model, keys), chosen)
@@ -180,78 +183,89 @@ def held(model: Model, figures: Figures, *, rush: bool = False) -> Schedule:
     return decode(model, by_keys(model, left.turn), left.chosen, not_before)
 
 
-def tied(model: Model, figures: Figures) -> Schedule:
-    """The best of some rules with every operation tied to the machine on which it is planned.
+class Repair:
+    """Dispatches the plan that stands again after something happened.
 
-    To keep the order on every machine lets a delay of one operation hold up all machines on its route: here who waits
-    lets others pass, and hardly anything changes its machine. What was planned for the time in which its machine is out
-    may go to any other.
+    To keep the order on every machine lets the delay of one operation hold up all machines on its route. So this is a
+    list scheduling in which every operation is tied to the machine it stands on, unless that is out at its time. It
+    goes by an ATCS index in which the latest start is mixed with the planned start.
     """
-    problem = model.problem
-    operations = [_tied(model, each) for each in model.operations]
-    narrow = Model(replace(problem, operations=operations))
-    dispatcher = Dispatcher(narrow, Figures(narrow))
-    best: Schedule | None = None
-    for rule in grid(narrow)[:_TIED]:
-        made = dispatcher.run(rule)
-        if best is None or score_from(made, dispatcher.flat).key() < score_from(best.block, best.flat).key():
-            best = Schedule(dispatcher.flat, made.copy())
-    assert best is not None  # noqa: S101 - there is always a rule
-    chosen = [
-        next((k for k, each in enumerate(model.choices[at]) if each.machine == machine), OUTSIDE)
-        for at, machine in enumerate(best.machine)
-    ]
-    return decode(model, by_keys(model, [float(turn) for turn in best.turn]), chosen)
 
+    def __init__(self, model: Model, figures: Figures) -> None:
+        self.model, self.figures, self.flat = model, figures, flat_of(model)
+        self._planned = np.array(figures.latest)
+        self._only = np.full(len(model), OUTSIDE, np.int64)
+        for at, operation in enumerate(model.operations):
+            if (stood := model.problem.current.get(operation.id)) is None or model.fixed[at]:
+                continue
+            self._planned[at] = stood.start
+            machine = model.machine_index.get(stood.machine, -1)
+            if not model.lost(stood):
+                ways = (k for k, each in enumerate(model.choices[at]) if each.machine == machine)
+                self._only[at] = next(ways, OUTSIDE)
+        run = np.maximum(np.array(figures.run), 1.0)
+        self._value = np.log(np.array(figures.weight) / run)
+        self._latest = np.array(figures.latest) - run * figures.stretch
+        self._orders, self._order = np.array(model.order_of, np.int64), np.array(model.order, np.int64)
+        self._deadline = np.array([
+            each.due if each.hard and each.due is not None else _FAR for each in model.orders
+        ], np.float64)  # fmt: skip
+        self._tie(np.zeros(len(model.orders), bool))
+        self._runs: list[tuple[Score, tuple[float, float, float]]] = []
 
-def _tied(model: Model, operation: Operation) -> Operation:
-    known = model.problem.current.get(operation.id)
-    if (
-        known is None
-        or operation.fixing is not Fixing.FREE
-        or known.start < model.floor[model.machine_index.get(known.machine, 0)]
-    ):
-        return operation
-    ways = [way for way in operation.alternatives if way.machine == known.machine]
-    return replace(operation, alternatives=ways) if ways else operation
+    def _tie(self, free: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
+        """Tie operations to their machines, but not those of free orders."""
+        only = np.where(free[self._orders], OUTSIDE, self._only)
+        self._shop, self._kept = narrowed(self.flat, only)
+        machines = self._shop[self._shop[layout.S_CHOICE] :][: 4 * len(self._kept) : 4].tolist()
+        self._room, self._work = dispatching_room(self._shop, machines), self.flat.room()
 
+    def run(self, blend: float, k1: float, k2: float) -> Ints:
+        """The schedule by an index with so much of the planned start in it, and the look-ahead factors of ATCS."""
+        block = self._run(blend, k1, k2, np.zeros(len(self.model.orders)))
+        self._runs.append((score_from(block, self.flat), (blend, k1, k2)))
+        return block
 
-def rescued(schedule: Schedule) -> Schedule:
-    """A schedule in which orders that miss a hard deadline go ahead until they keep it, as far as that is possible.
+    def _run(self, blend: float, k1: float, k2: float, sooner: Floats) -> Ints:
+        figures, block = self.figures, self.flat.plan()
+        aim = blend * self._planned + (1.0 - blend) * np.minimum(self._latest, self._planned + _AFTER)
+        early = sooner[self._orders]
+        value = self._value + np.where(early > 0.0, np.log(float(_HARD)), 0.0)
+        index = np.concatenate([value, aim - early, np.array(figures.setup)])
+        scale, setup_scale = k1 * figures.mean_run * figures.stretch, k2 * figures.mean_setup
+        now = self.model.problem.now
+        dispatch(self._shop, block, self._work, self._room, index, self._order, now, INDEX, scale, setup_scale)
+        choice = layout.puts(self.flat.shop, block)[:, layout.CHOICE]
+        choice[:] = np.where(choice >= 0, self._kept[np.maximum(choice, 0)], choice)
+        return block
 
-    Their operations are placed sooner by some multiples of the delay, on their machines and on whichever lets them end
-    first; of what misses fewer deadlines the best is kept.
-    """
-    for _ in range(_ROUNDS):
-        better = _with_fewer_missed(schedule)
-        if better is None:
-            break
-        schedule = better
-    return schedule
+    def mended(self) -> Iterator[Callable[[], Ints]]:
+        """Those that were best but for deadlines, again with all orders sooner that miss one, on any machine."""
+        for score, factors in sorted(self._runs, key=lambda each: each[0].key()[1:])[:_MENDED]:
+            if score.missed:
+                yield partial(self._mend, score, factors)
 
+    def _mend(self, score: Score, factors: tuple[float, float, float]) -> Ints:
+        sooner = np.zeros(len(self.model.orders))
+        self._tie(sooner > 0.0)
+        best = block = self._run(*factors, sooner)
+        for _ in range(_ROUNDS):
+            late = self._missed(block)
+            if not late.any():
+                break
+            sooner += 1.5 * late
+            self._tie(sooner > 0.0)
+            block = self._run(*factors, sooner)
+            if (found := score_from(block, self.flat)).key() < score.key():
+                best, score = block, found
+        return best
 
-def _with_fewer_missed(schedule: Schedule) -> Schedule | None:
-    model = schedule.model
-    delays = {
-        number: end - order.due
-        for number, (order, end) in enumerate(zip(model.orders, order_ends(schedule), strict=True))
-        if order.hard and order.due is not None and end is not None and end > order.due
-    }
-    # One after the other harms fewer; many at once are seen to sooner.
-    groups = [[number] for number in delays] if len(delays) <= _FEW else [list(delays)]
-    best = schedule
-    for group in groups:
-        sooner = {at: delays[number] for number in group for at in model.operations_of[number]}
-        for share in _SOONER:
-            sequence = by_keys(model, [moment - share * sooner.get(at, 0) for at, moment in enumerate(schedule.start)])
-            for free in (False, True):
-                chosen = [OUTSIDE if free and at in sooner else each for at, each in enumerate(schedule.chosen)]
-                made = decode(model, sequence, chosen)
-                if made.block[MISSED] < schedule.block[MISSED] and (
-                    best is schedule or made.block[TARDINESS] < best.block[TARDINESS]
-                ):
-                    best = made
-    return None if best is schedule else best
+    def _missed(self, block: Ints) -> Floats:
+        """By how much each order misses its hard deadline."""
+        ends = np.zeros(len(self._deadline))
+        np.maximum.at(ends, self._orders, layout.puts(self.flat.shop, block)[:, layout.END])
+        late: Floats = np.maximum(ends - self._deadline, 0.0)
+        return late
 
 
 _LOOKS = (2.0, 1.0, 3.0, 0.5, 4.5, 1.5, 0.25, 6.5, 0.1, 10.0)
@@ -277,7 +291,7 @@ def grid(model: Model) -> list[Rule]:
 class Tried:
     """The best schedule of the rules as a block, its rule, and the best score of each rule by name.
 
-    stands: the best that keeps the order of the plan that stands, and one that keeps its machines; empty without one.
+    stands: the best that goes out from the plan that stands, None without one: where a replan begins.
     """
 
     flat: Flat
@@ -285,7 +299,7 @@ class Tried:
     score: Score
     rule: str
     scores: Mapping[str, Score]
-    stands: Sequence[Ints] = ()
+    stands: Ints | None = None
 
 
 def try_rules(
@@ -302,7 +316,7 @@ def try_rules(
     figures, flat = Figures(model), flat_of(model)
     scores: dict[str, Score] = {}
     found: Tried | None = None
-    stands: dict[str, Ints] = {}
+    stands: Ints | None = None
     for name, run in _runs(model, figures):
         if found is not None and ((quick and name != CURRENT) or (should_stop is not None and should_stop())):
             break
@@ -310,31 +324,37 @@ def try_rules(
         score = score_from(block, flat)
         if name not in scores or score.key() < scores[name].key():
             scores[name] = score
-        if name in (CURRENT, TIED) and (name not in stands or score.key() < score_from(stands[name], flat).key()):
-            stands[name] = block.copy()
+        if name in (CURRENT, REPAIR) and (stands is None or score.key() < score_from(stands, flat).key()):
+            stands = block.copy()
         if found is None or score.key() < found.score.key():
             found = Tried(flat, block.copy(), score, name, scores)
             if on_better is not None:
                 on_better(found)
     assert found is not None  # noqa: S101 - there is always a rule
-    if CURRENT in stands and flat.stability:
-        stands[CURRENT] = rescued(Schedule(flat, stands[CURRENT])).block
-    return replace(found, stands=tuple(stands.values()))
+    return replace(found, stands=stands)
 
 
 def _runs(model: Model, figures: Figures) -> Iterator[tuple[str, Callable[[], Ints]]]:
     if model.problem.current:
         yield CURRENT, lambda: current(model, figures).block
-        floor = {machine.id: at for machine, at in zip(model.machines, model.floor, strict=True)}
-        if any(each.start < floor.get(each.machine, 0) for each in model.problem.current.values()):
+        if any(model.lost(each) for each in model.problem.current.values()):
             yield CURRENT, lambda: current(model, figures, moving=True).block
+        if model.problem.stability:
+            yield from _repairs(model, figures)
         if any(each.id not in model.problem.current for each in model.operations):
             # Something comes in between: nobody else is to move without need. Where something went, all close up.
             yield CURRENT, lambda: held(model, figures).block
             for repair in (current, held):
                 yield CURRENT, lambda repair=repair: repair(model, figures, rush=True).block  # type: ignore[misc]
-        if model.dated and model.problem.stability and COMPILES:
-            yield TIED, lambda: tied(model, figures).block
     dispatcher = Dispatcher(model, figures)
     for rule in grid(model):
         yield rule.name, partial(dispatcher.run, rule)
+
+
+def _repairs(model: Model, figures: Figures) -> Iterator[tuple[str, Callable[[], Ints]]]:
+    repair = Repair(model, figures)
+    every = [(blend, k1, k2) for k2 in _CLOSE for k1 in _NEAR for blend in _BLENDS]
+    for factors in every if COMPILES else every[:2]:
+        yield REPAIR, partial(repair.run, *factors)
+    for mend in repair.mended():
+        yield REPAIR, mend

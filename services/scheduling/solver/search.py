@@ -6,7 +6,7 @@ The best plan is held here, outside CP-SAT. A solution is decoded and replaces i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from time import monotonic
@@ -16,6 +16,7 @@ from ortools.sat.python import cp_model
 from services.scheduling.solver import annealing, makespan
 from services.scheduling.solver.cpsat import Expression, Found, Part
 from services.scheduling.solver.decoder import Schedule, decode, score_from
+from services.scheduling.solver.kernel import layout
 from services.scheduling.solver.kernel.layout import Ints
 from services.scheduling.solver.model import Model
 from services.scheduling.solver.objective import Objective, objective_of
@@ -30,6 +31,10 @@ _MARGIN = 0.05
 _LOOK_EVERY = 0.05
 _ANNEALED = 0.85
 """Share of the time after which windows take over: few operations at once, but in the strict order."""
+_RETURN = 0.4
+"""Share of a search after which a replan goes on from the best plan of all if its own still misses more deadlines."""
+_WINDOWS_FROM = 10.0
+"""With fewer seconds a replan is left to annealing."""
 _WINDOW_S, _WINDOW_WORK = 1.5, 0.15
 _PATIENCE = 40
 _FIRST = 1000
@@ -48,7 +53,7 @@ class Incumbent:
         self.flat, self.model, self.block, self.score = tried.flat, tried.flat.model, tried.block, tried.score
         self.solver, self.rules, self._on_change = f"rule:{tried.rule}", dict(tried.scores), on_change
         # A replan goes on from what stands: from another plan it would have to find its way back, move by move.
-        self.start: Sequence[Ints] = tried.stands if tried.stands and tried.flat.stability else (tried.block,)
+        self.start = tried.block if tried.stands is None or not tried.flat.stability else tried.stands
         self.phase, self.moves = "rules", 0
         self.bound = makespan_bound(self.schedule) if not self.model.dated else None
         self.proven = False
@@ -71,6 +76,11 @@ class Incumbent:
         self.block, self.score, self.solver = block, score, solver
         self._look()
         return True
+
+    @property
+    def behind(self) -> bool:
+        """Whether the search would begin where more hard deadlines are missed than in the best plan."""
+        return int(self.start[layout.MISSED]) > self.score.missed
 
     @property
     def first(self) -> int:
@@ -230,7 +240,8 @@ def improve(incumbent: Incumbent, limits: Limits) -> None:
     if makespan.is_plain(model):
         shorten(incumbent, limits)
         return
-    if not exact(model):
+    hasty = incumbent.flat.stability and limits.left() < _WINDOWS_FROM
+    if not exact(model) or (hasty and len(free) > WHOLE):
         search(incumbent, limits, 1.0)
         return
     if len(free) > WHOLE:
@@ -292,9 +303,18 @@ def search(incumbent: Incumbent, limits: Limits, share: float) -> None:
     if incumbent.proven and not incumbent.model.dated:
         return
     left = limits.left()
-    if not limits.moves and left <= 0:
+    seconds, moves = left * share - _MARGIN, limits.moves_of(share)
+    if not moves and seconds <= 0:
         return
-    budget = annealing.Budget(left * share - _MARGIN, limits.should_stop, limits.moves_of(share))
+    if incumbent.behind and share > _RETURN:
+        # What stands, repaired, still misses a deadline that the rules keep: give it a while to mend that.
+        search(incumbent, limits, share * _RETURN)
+        seconds, moves = seconds - left + limits.left(), limits.moves_of(share * (1.0 - _RETURN))
+        if incumbent.behind:
+            incumbent.start = incumbent.block
+        if not moves and seconds <= 0:
+            return
+    budget = annealing.Budget(seconds, limits.should_stop, moves)
     made = annealing.begin(incumbent.flat, incumbent.start, budget, seed=limits.seed, workers=limits.workers)
     incumbent.phase, before = "search", incumbent.moves
 
@@ -306,7 +326,7 @@ def search(incumbent: Incumbent, limits: Limits, share: float) -> None:
 
     best = annealing.run(made, look)
     incumbent.take(best, "annealing")
-    incumbent.start = (best,)
+    incumbent.start = best
     incumbent.moves = before + made.moves
     incumbent.look()
 

@@ -137,8 +137,8 @@ class _Worker:
         from services.scheduling.solver.desk import ANSWERS
         from services.scheduling.solver.problem import Infeasible
 
-        self._say("begun", run, None)
         self._ready.wait()
+        self._say("begun", run, None)
         try:
             answer = ANSWERS[name](*arguments)
         except Infeasible as error:

@@ -13,13 +13,12 @@ from sqlalchemy.exc import DBAPIError
 
 from services.scheduling.commands import decisions, scenarios
 from services.scheduling.commands.planning import positions
-from services.scheduling.domain.decisions import Decision, applied
+from services.scheduling.domain.decisions import EXTRA_TIME, Decision, applied, moment
 from services.scheduling.queries.comparison import as_json, compare
-from services.scheduling.queries.conflicts import named
 from services.scheduling.queries.desk import desk_of
-from services.scheduling.queries.problem import Built
-from services.scheduling.solver.checker import check
-from services.scheduling.solver.problem import Infeasible, Plan
+from services.scheduling.queries.feasible import facts_of, named, verify
+from services.scheduling.solver.problem import Infeasible
+from services.scheduling.solver.process import Preparing
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +62,10 @@ async def answer(running: ServiceRuntime) -> bool:
         found = await _tried(running, row.changes, row.seconds, row.seed)
     except Infeasible as infeasible:
         found = {"state": "Infeasible", "result": {"conflicts": named(infeasible)}}
+    except Preparing:
+        async with running.transaction() as session:
+            await scenarios.abandon(session, running.context())
+        return False
     except (OSError, DBAPIError):
         raise
     except Exception as error:
@@ -76,22 +79,18 @@ async def answer(running: ServiceRuntime) -> bool:
 async def _tried(
     running: ServiceRuntime, changes: Sequence[Mapping[str, Any]], seconds: float, seed: int
 ) -> dict[str, Any]:
-    facts = await desk_of(running).facts()
+    facts = await facts_of(running)
     shop = applied(facts.shop, [Decision(each["kind"], each["body"]) for each in changes])
-    built, (nothing, proposal) = await desk_of(running).ask(facts, shop, "proposed", seconds, seed)
+    made = await desk_of(running).propose(facts, shop, seconds, seed)
+    problem, (nothing, proposal) = made.built.problem, made.answer
     for plan in (nothing, proposal):
-        await _verify(built, plan)
-    found = compare(built.problem, nothing, proposal)
-    extra = sum((b - a).total_seconds() for machine in shop.machines.values() for a, b in machine.extra)
-    result = {**as_json(found, built.problem), "solver": proposal.solver, "extra_s": round(extra)}
-    made = positions(built.problem, proposal)
-    return {
-        "state": "Ready", "base": facts.version, "digest": await asyncio.to_thread(built.digest), "result": result,
-        "plan": scenarios.stored(made),
+        await verify(made.built, plan)
+    spans = [each["body"] for each in changes if each["kind"] == EXTRA_TIME]
+    extra = sum((moment(each["end"]) - moment(each["start"])).total_seconds() for each in spans)
+    result = {
+        **as_json(compare(problem, nothing, proposal), problem), "solver": proposal.solver, "extra_s": round(extra),
     }  # fmt: skip
-
-
-async def _verify(built: Built, plan: Plan) -> None:
-    wrong = await asyncio.to_thread(check, built.problem, plan)
-    if wrong:
-        raise ValueError(f"plan refused by the checker: {len(wrong)} violations, first {wrong[0]}")
+    return {
+        "state": "Ready", "base": facts.version, "digest": await asyncio.to_thread(made.built.digest),
+        "result": result, "plan": scenarios.stored(positions(problem, proposal)),
+    }  # fmt: skip

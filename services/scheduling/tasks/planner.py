@@ -12,27 +12,21 @@ from uuid import UUID
 
 from mes import crash
 from mes.runtime import ServiceRuntime
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from services.scheduling import metrics
 from services.scheduling.commands import planning, scenarios
 from services.scheduling.commands.planning import Outcome, Overtaken, Ticket
-from services.scheduling.domain.exclusion import Reason
-from services.scheduling.domain.facts import Policy, Shop
+from services.scheduling.domain.facts import Shop
 from services.scheduling.queries.comparison import Comparison, compare, within
-from services.scheduling.queries.conflicts import left_out, named
-from services.scheduling.queries.problem import Built, build
-from services.scheduling.queries.shop import load_shop
-from services.scheduling.solver.checker import check
+from services.scheduling.queries.feasible import Facts, facts_of, feasible, policy_of, verify
+from services.scheduling.queries.problem import Built
 from services.scheduling.solver.engine import stand
 from services.scheduling.solver.problem import Infeasible, Plan
 from services.scheduling.tasks.solving import Begun, Solving
 
 log = logging.getLogger(__name__)
 
-# The calendars are laid out at most so many times as far as estimated.
-_FURTHEST = 8
 # So often a plan is made anew because the shop was faster.
 _OVERTAKEN = 3
 _LOOK_S = 0.1
@@ -89,16 +83,16 @@ class Planner:
             await self._end(ticket, "Failed", repr(error)[:500], began)
 
     async def _answer(self, ticket: Ticket, began: float) -> None:
-        shop = await self._facts()
-        if not shop.jobs and not shop.current:
+        facts = await facts_of(self._running)
+        if not facts.shop.jobs and not facts.shop.current:
             async with self._running.transaction() as session:
                 await planning.drop(session, self._running.context(), ticket)
             return
-        made = await self._first(ticket, shop)
+        made = await self._first(ticket, facts)
         proposed = made.plan
-        if (beyond := await self._beyond(ticket, made, proposed)) is not None:
-            made = await self._repaired(made)
         try:
+            if (beyond := await self._beyond(ticket, made, proposed)) is not None:
+                made = await self._repaired(made)
             final = made.begun.rest is None
             outcome = Outcome(
                 made.plan.status, seconds=time.monotonic() - began, digest=made.digest, problem=made.built.problem,
@@ -129,43 +123,22 @@ class Planner:
 
     # ---- the first plan ----
 
-    async def _facts(self) -> Shop:
-        async with self._running.read() as session:
-            # One snapshot for all statements.
-            await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-            return await load_shop(session, self._running.site_id, self._running.clock.now())
-
-    async def _first(self, ticket: Ticket, shop: Shop) -> _Made:
+    async def _first(self, ticket: Ticket, facts: Facts) -> _Made:
         """A first plan. What an engine finds impossible is left out and named, the rest is planned."""
-        policy = Policy(ticket.settings.frozen_window_s, ticket.settings.repair_estimate_s, ticket.settings.stability)
-        now = self._running.clock.now()
-        seconds = self._improvement(ticket, len(shop.jobs))
-        given: dict[str, Reason] = {}
-        conflicts: list[Mapping[str, Any]] = []
-        stretch = 1
-        while True:
-            built = await asyncio.to_thread(build, shop, now, policy, given=given, stretch=stretch)
-            try:
-                begun = await self._solving.begin(built.problem, seconds, ticket.settings.seed)
-            except Infeasible as infeasible:
-                conflicts += named(infeasible)
-                left = left_out(shop, infeasible)
-                if not left.keys() - given.keys():
-                    raise
-                given |= left
-                continue
-            if begun.first.beyond_horizon and stretch < _FURTHEST:
-                await begun.abandon()
-                stretch *= 2
-                continue
-            await self._verify(built, begun.first)
-            return _Made(shop, built, begun, conflicts, await asyncio.to_thread(built.digest))
+        seconds = self._improvement(ticket, len(facts.shop.jobs))
 
-    async def _verify(self, built: Built, plan: Plan) -> None:
-        wrong = await asyncio.to_thread(check, built.problem, plan)
-        if wrong:
-            log.error("the engine's plan is wrong", extra={"first": [str(each) for each in wrong[:5]]})
-            raise ValueError(f"plan refused by the checker: {len(wrong)} violations, first {wrong[0]}")
+        async def attempt(built: Built) -> Begun:
+            return await self._solving.begin(built.problem, seconds, ticket.settings.seed)
+
+        async def is_beyond(built: Built, begun: Begun) -> bool:
+            if begun.first.beyond_horizon:
+                await begun.abandon()
+            return begun.first.beyond_horizon
+
+        made = await feasible(facts.shop, facts.now, policy_of(ticket.settings), attempt, is_beyond)
+        await verify(made.built, made.answer.first)
+        digest = await asyncio.to_thread(made.built.digest)
+        return _Made(facts.shop, made.built, made.answer, made.conflicts, digest)
 
     # ---- a planner's limits ----
 
@@ -195,7 +168,7 @@ class Planner:
     async def _repaired(self, made: _Made) -> _Made:
         """What stands, mended as far as it must be: that is published without asking."""
         nothing = await asyncio.to_thread(stand, made.built.problem)
-        await self._verify(made.built, nothing)
+        await verify(made.built, nothing)
         return replace(made, begun=Begun(nothing, made.begun.rest))
 
     # ---- improvement ----
@@ -217,7 +190,7 @@ class Planner:
             # What stands is published already, or the newer request will look at it.
             outcome = replace(outcome, status="Cancelled", reason="newer_request", plan=None)
         elif better.score.key() < made.plan.score.key():
-            await self._verify(made.built, better)
+            await verify(made.built, better)
             if (beyond := await self._beyond(ticket, made, better)) is None:
                 outcome = replace(outcome, plan=better, status=better.status)
             else:

@@ -75,6 +75,22 @@ async def test_a_newer_request_ends_the_search(plant: Any) -> None:
     assert "O1-1" in plan
 
 
+async def test_a_planner_stops_a_run_and_keeps_what_it_found(plant: Any) -> None:
+    await set_improvement(plant, 60)
+    await plant.set_clock(NOW, "running")
+    await flow(plant, wait=False)
+    await until(plant.published)
+    (run,) = await plant.get("/runs")
+    assert run["status"] == "Solving"
+    started = asyncio.get_running_loop().time()
+    await plant.post(f"/runs/{run['run_id']}/stop")
+    await until(plant.runs)
+    assert asyncio.get_running_loop().time() - started < 10
+    assert plant.runs()[0].status in {"Optimal", "Feasible"}
+    await plant.set_clock(plant.now(), "stepped")
+    assert len(await plant.plan()) == 48
+
+
 async def test_a_killed_worker_costs_time_but_no_plan(plant: Any) -> None:
     await set_improvement(plant, 3)
     await plant.set_clock(NOW, "running")

@@ -16,7 +16,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    stability = sa.Column("stability", sa.Float(), server_default=sa.text("1"), nullable=False)
+    stability = sa.Column("stability", sa.Float(), server_default="0.5", nullable=False)
     op.add_column("planning_settings", stability)
     op.add_column("planning_settings", sa.Column("accept_moved", sa.Integer(), nullable=True))
     op.add_column("planning_settings", sa.Column("accept_harmed", sa.Integer(), nullable=True))

@@ -15,7 +15,7 @@ import pytest
 
 from services.scheduling.solver.checker import check
 from services.scheduling.solver.problem import Alternative, Infeasible, Machine, Operation, Order, Plan
-from services.scheduling.solver.process import SolverFailed, SolverProcess
+from services.scheduling.solver.process import Preparing, SolverFailed, SolverProcess
 from tests.unit.scheduling.solver.shops import problem_of, random_problem
 
 LARGE = random_problem(Random(1), orders=60, machines=5)
@@ -115,7 +115,7 @@ async def test_a_question_survives_its_worker_but_not_its_patience(solver: Solve
     assert proposal.score.key() <= nothing.score.key()
     assert check(LARGE, proposal) == []
     with pytest.raises(SolverFailed, match="no answer"):
-        await solver.ask("proposed", LARGE, 60.0, 1, patience=0.2)
+        await solver.ask("proposed", LARGE, 60.0, 1, patience=2.0)
     given_up = asyncio.create_task(solver.ask("proposed", LARGE, 60.0, 1))
     await solver.answering.wait()
     given_up.cancel()
@@ -161,3 +161,18 @@ async def test_where_nothing_is_compiled_yet_the_rules_answer(tmp_path: Path, mo
         await solver.stop()
     assert check(LARGE, made) == []
     assert made.solver.startswith("rule:")
+
+
+async def test_a_question_does_not_end_the_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks meanwhile hears so, and the worker goes on being compiled."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    solver = SolverProcess()
+    try:
+        with pytest.raises(Preparing):
+            await solver.ask("explained", LARGE, "", patience=0.1)
+        first = solver.pid
+        with pytest.raises(Preparing):
+            await solver.ask("explained", LARGE, "")
+        assert solver.pid == first
+    finally:
+        await solver.stop()

@@ -1,19 +1,23 @@
-"""After a breakdown: what stands, what is proposed, and what it moves."""
+"""A machine breaks down: what is left to plan, what becomes of it if nobody does anything, and the replan."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
+import numpy as np
 import pytest
 
 from services.scheduling.solver.checker import check
 from services.scheduling.solver.decoder import score_from
 from services.scheduling.solver.engine import rules_plan, solve, stand
+from services.scheduling.solver.flat import flat_of, narrowed
 from services.scheduling.solver.generate import breakdown, busiest, generate_shop
+from services.scheduling.solver.kernel import layout
 from services.scheduling.solver.model import Model
 from services.scheduling.solver.problem import (
-    MACHINE_CHANGE_S,
-    STABILITY,
+    REPLAN_CHANGE_S,
+    REPLAN_STABILITY,
     Alternative,
     Fixing,
     Machine,
@@ -21,108 +25,127 @@ from services.scheduling.solver.problem import (
     Order,
     Plan,
     Planned,
-    Predecessor,
     Problem,
+    replanning,
 )
-from services.scheduling.solver.rules import Figures, current, rescued, tied
+from services.scheduling.solver.rules import Figures, current, try_rules
+from services.scheduling.solver.search import Incumbent, Limits, improve
 from tests.unit.scheduling.solver.shops import problem_of
 
 H = 3600
+NOW, OUT = 8 * H, 24 * H
 
 
-def broken(seed: int, *, full: bool = False, hours: int = 8) -> tuple[Problem, Problem, Plan]:
-    """A shop, the same with its busiest machine out from the eighth hour on, and the plan before."""
-    shop = generate_shop(120, seed, full=full)
-    plan = rules_plan(shop, seconds=0)
-    machine = busiest(plan, 8 * H, 24 * H)
-    asked = breakdown(shop, plan, 8 * H, machine, (8 + hours) * H)
-    return shop, replace(asked, stability=STABILITY, machine_change_s=MACHINE_CHANGE_S), plan
+@cache
+def case(size: int, seed: int, *, full: bool = False) -> tuple[Problem, Plan, str, Problem]:
+    """(shop, its plan, the machine that breaks down, what is left to plan)."""
+    shop = generate_shop(size, seed, full=full)
+    plan = rules_plan(shop)
+    machine = busiest(plan, NOW, OUT)
+    return shop, plan, machine, replanning(breakdown(shop, plan, NOW, machine, NOW + OUT))
+
+
+def changed(problem: Problem, plan: Plan) -> int:
+    """Operations on another machine than in the plan that stands."""
+    stood = problem.current
+    return sum(each.operation in stood and stood[each.operation].machine != each.machine for each in plan.operations)
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_breakdown_leaves_what_had_not_begun(seed: int, full: bool) -> None:
+    shop, plan, machine, problem = case(200, seed, full=full)
+    where = {each.operation: each for each in plan.operations}
+    assert [each.id for each in problem.operations] == [each.id for each in shop.operations]
+    assert problem.now == NOW
+    for each in problem.operations:
+        planned = where[each.id]
+        assert (each.fixing is Fixing.DONE) == (planned.end <= NOW)
+        assert (each.fixing is Fixing.RUNNING) == (planned.setup_start < NOW < planned.end)
+        if each.fixing is Fixing.FREE:
+            assert problem.current[each.id] == planned
+        else:
+            assert each.id not in problem.current
+            waits = OUT * (each.fixing is Fixing.RUNNING and planned.machine == machine)
+            assert (each.machine, each.start, each.end) == (planned.machine, planned.start, planned.end + waits)
+    down = {each.id: each.available_from for each in problem.machines}
+    assert down[machine] == NOW + OUT
+    assert breakdown(shop, plan, NOW, machine, NOW + OUT) == breakdown(shop, plan, NOW, machine, NOW + OUT)
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_doing_nothing_keeps_every_machine(seed: int, full: bool) -> None:
+    problem = case(200, seed, full=full)[3]
+    nothing = stand(problem)
+    assert check(problem, nothing) == []
+    assert changed(problem, nothing) == 0
+    assert nothing.score.moved > 0
 
 
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("seed", [1, 2])
-def test_what_has_begun_stays_and_nothing_runs_on_the_machine_that_is_out(seed: int, full: bool) -> None:
-    shop, asked, plan = broken(seed, full=full)
-    before = {each.operation: each for each in plan.operations}
-    fixing = {each.id: each.fixing for each in asked.operations}
-    assert {name for name, each in before.items() if each.end <= 8 * H} == {
-        name for name, each in fixing.items() if each is Fixing.DONE
-    }
-    (out,) = [each for each in asked.machines if each.available_from]
-    assert out.available_from == 16 * H
-    assert len(asked.operations) == len(shop.operations)
-    for made in (stand(asked), solve(asked, seconds=60, moves=3000, workers=1)):
-        assert check(asked, made) == []
-        for each in made.operations:
-            if fixing[each.operation] is Fixing.FREE:
-                assert each.machine != out.id or each.setup_start >= 16 * H
-            elif fixing[each.operation] in (Fixing.RUNNING, Fixing.FROZEN) and each.machine != out.id:
-                assert (each.machine, each.start) == (before[each.operation].machine, before[each.operation].start)
+def test_a_replan_is_never_worse_than_the_rules_or_doing_nothing(seed: int, full: bool) -> None:
+    problem = case(200, seed, full=full)[3]
+    made = solve(problem, seconds=60, moves=20_000)
+    assert check(problem, made) == []
+    assert made.score.key() <= min(rules_plan(problem).score.key(), stand(problem).score.key())
+    assert solve(problem, seconds=60, moves=20_000).operations == made.operations
+    where = {each.operation: each for each in made.operations}
+    for each in problem.operations:
+        if each.fixing in (Fixing.RUNNING, Fixing.FROZEN):
+            found = where[each.id]
+            assert (found.machine, found.start, found.end) == (each.machine, each.start, each.end)
 
 
-def test_doing_nothing_keeps_machines_and_their_order() -> None:
-    _, asked, plan = broken(1)
-    planned = {each.operation: each for each in plan.operations}
-    made = stand(asked)
-    assert all(each.machine == planned[each.operation].machine for each in made.operations)
-    line: dict[str, list[Planned]] = {}
-    for each in sorted(made.operations, key=lambda one: one.start):
-        if each.operation in asked.current:
-            line.setdefault(each.machine, []).append(planned[each.operation])
-    for each_line in line.values():
-        assert [each.start for each in each_line] == sorted(each.start for each in each_line)
+def test_a_replan_moves_far_less_than_planning_anew() -> None:
+    problem = case(400, 1)[3]
+    anew = rules_plan(replace(problem, current={}, stability=0))
+    made, nothing = solve(problem, seconds=60, moves=60_000), stand(problem)
+    assert made.score.missed <= anew.score.missed
+    assert made.score.tardiness < nothing.score.tardiness
+    assert made.score.moved < nothing.score.moved
+    assert changed(problem, made) * 3 < changed(problem, anew)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_the_proposal_is_never_worse_than_doing_nothing_or_the_rules_and_leaves_machines_alone(seed: int) -> None:
-    _, asked, _ = broken(seed, hours=4)
-    best = solve(asked, seconds=60, moves=20_000, workers=1)
-    rules = rules_plan(asked)
-    assert best.score.key() <= stand(asked).score.key()
-    assert best.score.key() <= rules.score.key()
-    free = solve(replace(asked, current={}, stability=0), seconds=60, moves=20_000, workers=1)
-    assert _changed(asked, free) > 2 * _changed(asked, best)
+def test_doing_nothing_is_told_first() -> None:
+    problem, told = case(200, 1)[3], []
+    solve(problem, seconds=60, moves=1_000, on_plan=told.append)
+    assert told[0].operations == stand(problem).operations
 
 
-def _changed(problem: Problem, plan: Plan) -> float:
-    pairs = [(each, problem.current[each.operation]) for each in plan.operations if each.operation in problem.current]
-    return sum(one.machine != other.machine for one, other in pairs) / len(pairs)
+def test_without_a_plan_nothing_is_weighed() -> None:
+    shop = case(200, 1)[0]
+    assert replanning(shop) is shop
+    assert replanning(case(200, 1)[3], 7, 60).stability == 7
 
 
-def test_tied_to_their_machines_those_who_wait_let_others_pass() -> None:
-    # x1's machine A is out until 10; x2 follows it and stands before y on B. In order y waits for x; tied it does not.
-    steps = [
-        Operation("x1", "x", (Alternative("A", H), Alternative("B", 5 * H))),
-        Operation("x2", "x", (Alternative("B", H),), (Predecessor("x1"),)),
-        Operation("y", "y", (Alternative("B", H), Alternative("A", H))),
-    ]
-    stands = {
-        "x1": Planned("x1", "A", 0, 0, H), "x2": Planned("x2", "B", H, H, 2 * H),
-        "y": Planned("y", "B", 2 * H, 2 * H, 3 * H),
-    }  # fmt: skip
-    problem = problem_of(
-        [Machine("A", available_from=10 * H), Machine("B")], steps, [Order("x", 3 * H), Order("y", 3 * H)],
-        current=stands, stability=STABILITY,
-    )  # fmt: skip
+def test_a_shop_is_narrowed_to_some_choices() -> None:
+    flat = flat_of(Model(case(200, 1)[0]))
+    first, count = flat.choices_of[:-1], np.diff(flat.choices_of)
+    only = np.where(np.arange(len(count)) % 2 == 0, count - 1, -1)
+    shop, kept = narrowed(flat, only)
+    left = [layout.OP_CHOICES + layout.op_row(at) for at in range(len(count) + 1)]
+    for at in range(len(count)):
+        own = kept[shop[left[at]] : shop[left[at + 1]]]
+        expected = [first[at] + only[at]] if only[at] >= 0 else range(first[at], first[at] + count[at])
+        assert own.tolist() == list(expected)
+        for choice, each in zip(range(shop[left[at]], shop[left[at + 1]]), own, strict=True):
+            there, here = layout.choice_row(flat.shop, each), layout.choice_row(shop, choice)
+            assert shop[here : here + 4].tolist() == flat.shop[there : there + 4].tolist()
+
+
+def test_a_search_that_begins_with_missed_deadlines_still_keeps_those_that_the_rules_keep() -> None:
+    problem = case(400, 1)[3]
     model = Model(problem)
-    kept, passed = current(model, Figures(model)), tied(model, Figures(model))
-    assert [kept.end[at] // H for at in range(3)] == [11, 12, 13]
-    assert passed.end[2] < kept.end[2]
-    assert passed.machine[2] == kept.machine[2]
-
-
-def test_an_order_that_would_miss_a_hard_deadline_is_placed_sooner() -> None:
-    # Three jobs of an hour on one machine; the last has to be done in two hours.
-    steps = [Operation(name, name, (Alternative("A", H),)) for name in "abc"]
-    stands = {name: Planned(name, "A", at * H, at * H, (at + 1) * H) for at, name in enumerate("abc")}
-    orders = [Order("a", 9 * H), Order("b", 9 * H), Order("c", 2 * H, hard=True)]
-    model = Model(problem_of([Machine("A")], steps, orders, current=stands, stability=STABILITY))
-    kept = current(model, Figures(model))
-    assert score_from(kept.block, kept.flat).missed == 1
-    made = rescued(kept)
-    assert score_from(made.block, made.flat).missed == 0
-    # As late as it may: a stays first.
-    assert [made.start[at] // H for at in range(3)] in ([0, 2, 1], [1, 2, 0])
+    tried = try_rules(model)
+    nothing = current(model, Figures(model)).block
+    assert score_from(nothing, tried.flat).missed > tried.score.missed
+    incumbent = Incumbent(replace(tried, stands=nothing), lambda _: None)
+    assert incumbent.behind
+    improve(incumbent, Limits(0.0, lambda: False, 1, moves=5_000))
+    assert incumbent.score.key() <= tried.score.key()
+    assert not incumbent.behind
 
 
 def test_who_has_lost_the_machine_goes_elsewhere_for_nothing() -> None:
@@ -133,10 +156,18 @@ def test_who_has_lost_the_machine_goes_elsewhere_for_nothing() -> None:
     stands = {"a": Planned("a", "A", 0, 0, H), "b": Planned("b", "A", 4 * H, 4 * H, 5 * H)}
     problem = problem_of(
         [Machine("A", available_from=2 * H), Machine("B")], steps, [Order("a", 9 * H), Order("b", 9 * H)],
-        current=stands, stability=STABILITY, machine_change_s=MACHINE_CHANGE_S,
+        current=stands, stability=REPLAN_STABILITY, machine_change_s=REPLAN_CHANGE_S,
     )  # fmt: skip
     plan = solve(problem, seconds=60, moves=2000, workers=1)
     assert check(problem, plan) == []
     made = {each.operation: each for each in plan.operations}
     assert (made["a"].machine, made["a"].start, made["b"].machine) == ("B", 0, "A")
     assert plan.score.moved == abs(made["b"].start - 4 * H)
+
+
+def test_a_replan_without_time_is_what_stands() -> None:
+    problem = case(200, 1)[3]
+    for seconds in (0.0, 0.01, 0.06):
+        made = solve(problem, seconds=seconds)
+        assert check(problem, made) == []
+        assert made.score.key() <= stand(problem).score.key()

@@ -137,7 +137,7 @@ def test_where_nobody_is_late_setups_are_saved() -> None:
     shop = problem_of([machine], jobs, orders, setups=rows)
     model = Model(shop)
     by_turns = decode(model, model.order, [-1] * len(model)).block
-    run = annealing.begin(flat_of(model), [by_turns], annealing.Budget(0, lambda: False, 30_000), seed=1, workers=1)
+    run = annealing.begin(flat_of(model), by_turns, annealing.Budget(0, lambda: False, 30_000), seed=1, workers=1)
     assert by_turns[layout.CHANGEOVER] == 79 * 50
     assert annealing.run(run, lambda: None)[layout.CHANGEOVER] < 79 * 50 / 4
     assert solve(shop, seconds=2).score.changeover == 50
