@@ -61,7 +61,12 @@ async def _machines(session: Session, ctx: Context) -> dict[str, str]:
 async def _orders(session: Session, ctx: Context, ids: Sequence[str]) -> dict[str, str]:
     wanted = {UUID(one) for one in ids if one}
     rows = await session.execute(select(Order.id, Order.no).where(Order.site_id == ctx.site_id, Order.id.in_(wanted)))
-    return {str(row.id): row.no for row in rows}
+    names = {str(row.id): row.no for row in rows}
+    # Quotes, and rush orders that are not there yet, go by what they were called.
+    kept = await session.scalars(
+        select(PlanningDecision).where(PlanningDecision.site_id == ctx.site_id, PlanningDecision.kind == NEW_ORDER)
+    )
+    return {row.body["order_id"]: row.note for row in kept} | names
 
 
 async def _jobs(session: Session, ids: Sequence[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.scheduling.commands import decisions
 from services.scheduling.commands.planning import Candidate, Overtaken, locked_planning, offer
-from services.scheduling.domain.decisions import Decision
+from services.scheduling.domain.decisions import NEW_ORDER, Decision
 from services.scheduling.domain.facts import Placed, Shop
 from services.scheduling.models import Planning, Scenario, ScheduleRun
 from services.scheduling.queries.comparison import Comparison, as_json
@@ -168,7 +168,10 @@ async def promote(session: AsyncSession, ctx: Context, scenario_id: UUID) -> Sce
     if planning.version_id != row.base_version_id or not row.plan:
         raise Conflict("scenario.outdated", scenario=row.no)
     for change in row.changes:
-        await decisions.decide(session, ctx, change["kind"], change["body"], note=row.name, scenario_id=row.id)
+        body = change["body"]
+        if change["kind"] == NEW_ORDER:
+            body = {**body, "placed": [_promised(each) for each in row.plan if each["order"] == body["order_id"]]}
+        await decisions.decide(session, ctx, change["kind"], body, note=row.name, scenario_id=row.id)
     await session.flush()
     shop = await load_shop(session, ctx.site_id, ctx.now)
     settings = await settings_of(session, ctx.site_id)
@@ -186,6 +189,11 @@ async def promote(session: AsyncSession, ctx: Context, scenario_id: UUID) -> Sce
     except Overtaken as error:
         raise Conflict("scenario.outdated", scenario=row.no) from error
     return row
+
+
+def _promised(each: Mapping[str, Any]) -> dict[str, Any]:
+    """Where an operation is kept a place (see `domain.decisions`)."""
+    return {"id": each["job"], "equipment_id": each["machine"], "start": each["start"], "end": each["end"]}
 
 
 def _incomplete(shop: Shop, made: Iterable[Placed]) -> set[str]:
@@ -223,7 +231,7 @@ async def look_at_changes(session: AsyncSession, ctx: Context, changes: Sequence
     shop = await load_shop(session, ctx.site_id, ctx.now)
     for at, each in enumerate(changes):
         order, machine = each.body.get("order_id"), each.body.get("equipment_id")
-        if each.kind != "new_order" and order is not None and order not in shop.orders:
+        if each.kind != NEW_ORDER and order is not None and order not in shop.orders:
             raise Invalid("scheduling.order_not_open", field=f"changes.{at}.order_id", order=order)
         ways = [way["equipment_id"] for one in each.body.get("operations", ()) for way in one["alternatives"]]
         for named in [*([machine] if machine else []), *ways]:

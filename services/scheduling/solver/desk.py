@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.scheduling.solver.decoder import Schedule
 from services.scheduling.solver.explain import Bottleneck, Late, bottlenecks, explain
 from services.scheduling.solver.model import Model
 from services.scheduling.solver.problem import Plan, Problem
-from services.scheduling.solver.promise import Offer, promise
+from services.scheduling.solver.promise import promise
 from services.scheduling.solver.rules import Figures, current
 
 
@@ -25,14 +24,9 @@ class Explanation:
 def explained(problem: Problem, order: str = "") -> Explanation:
     """Why orders are late in the plan that stands, decoded with what is known now; order: only this one."""
     model = Model(problem)
-    schedule: Schedule = current(model, Figures(model))
+    schedule = current(model, Figures(model))
     late = explain(schedule, only=order)
     return Explanation(tuple(late), tuple(bottlenecks(schedule, late)))
-
-
-def promised(problem: Problem, order: str) -> list[Offer]:
-    """See `promise`."""
-    return promise(problem, order)
 
 
 def proposed(problem: Problem, seconds: float, seed: int) -> tuple[Plan, Plan]:
@@ -42,5 +36,5 @@ def proposed(problem: Problem, seconds: float, seed: int) -> tuple[Plan, Plan]:
     return stand(problem), solve(problem, seconds=seconds, seed=seed)
 
 
-ANSWERS: Mapping[str, Callable[..., Any]] = {"explained": explained, "promised": promised, "proposed": proposed}
+ANSWERS: Mapping[str, Callable[..., Any]] = {"explained": explained, "promised": promise, "proposed": proposed}
 """By name, as the worker is asked for them."""

@@ -80,8 +80,8 @@ class Bottleneck:
     load: float
 
 
-def explain(schedule: Schedule, *, remedies: bool = True, only: str = "") -> list[Late]:
-    """Every late order, the latest by weight first; only: this one, if it is late.
+def explain(schedule: Schedule, *, only: str = "") -> list[Late]:
+    """Every late order with remedies, the latest by weight first; only: this one, if it is late.
 
     Overtime needs the whole shop anew, so it is tried on the ten machines that late orders wait for the longest.
     """
@@ -93,8 +93,6 @@ def explain(schedule: Schedule, *, remedies: bool = True, only: str = "") -> lis
         if chains.end(number) > (order.due or _NEVER) and only in ("", order.id)
     ]
     found.sort(key=lambda late: -late.lateness * chains.weight[late.order])
-    if not remedies:
-        return found
     tried = _Remedies(schedule, [machine for machine, _ in _waited(found, _LONGER)[:_OVERTIME]])
     return [replace(late, remedies=tried.of(late)) for late in found]
 
@@ -255,11 +253,7 @@ class _Remedies:
         return tuple(best.values())[:_MOST_REMEDIES]
 
     def _all(self, late: Late) -> Iterator[Remedy]:
-        by_machine: dict[str, int] = {}
-        for wait in late.waits:
-            if wait.machine and wait.kind in _LONGER:
-                by_machine[wait.machine] = by_machine.get(wait.machine, 0) + wait.seconds
-        for name in sorted(by_machine, key=lambda each: -by_machine[each])[:2]:
+        for name, _ in _waited([late], _LONGER)[:2]:
             if (block := self._with_overtime(name)) is not None:
                 yield self._judge(late, block, "overtime", name, "")
         if any(wait.kind == "release" for wait in late.waits):

@@ -163,6 +163,17 @@ async def test_what_if_priorities_shifts_holds_and_rush_orders(plant: Any) -> No
     rush = {"kind": "new_order", "operations": [step(a, 3600)], "qty": "1", "priority": 1, "due_at": at(1)}
     hurried = await tried(plant, rush)
     assert hurried["result"]["proposal"]["late"] == 2
+    assert (await plant.get("/decisions")) == []
+    promoted = await plant.post(f"/scenarios/{hurried['scenario_id']}/promote")
+    assert promoted["state"] == "Promoted"
+    (kept,) = await plant.get("/decisions")
+    assert [hour(each["end"]) for each in kept["body"]["placed"]] == [1]
+    # It is planned around, though only jobs that are there are published.
+    around = await plant.plan()
+    assert sorted(around) == ["O1-1", "O2-1"]
+    assert sorted(hour(each.start) for each in around.values()) == [1, 2]
+    assert (await plant.http.delete(f"/decisions/{kept['decision_id']}")).status_code == 200
+    await plant.idle()
     weights = await tried(plant, {"kind": "weights", "weights": {"5": 3}})
     assert weights["result"]["proposal"]["score"]["tardiness"] == 3 * 3600
     wrong = {"kind": "order_held", "order_id": str(uuid4())}
