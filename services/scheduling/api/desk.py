@@ -63,10 +63,14 @@ async def _orders(session: Session, ctx: Context, ids: Sequence[str]) -> dict[st
     rows = await session.execute(select(Order.id, Order.no).where(Order.site_id == ctx.site_id, Order.id.in_(wanted)))
     names = {str(row.id): row.no for row in rows}
     # Quotes, and rush orders that are not there yet, go by what they were called.
-    kept = await session.scalars(
-        select(PlanningDecision).where(PlanningDecision.site_id == ctx.site_id, PlanningDecision.kind == NEW_ORDER)
-    )
-    return {row.body["order_id"]: row.note for row in kept} | names
+    order_id = PlanningDecision.body["order_id"].astext
+    kept = await session.execute(
+        select(order_id, PlanningDecision.note).where(
+            PlanningDecision.site_id == ctx.site_id, PlanningDecision.kind == NEW_ORDER,
+            PlanningDecision.note != "", order_id.in_(list(map(str, wanted))),
+        )
+    )  # fmt: skip
+    return {row[0]: row[1] for row in kept} | names
 
 
 async def _jobs(session: Session, ids: Sequence[str]) -> dict[str, str]:

@@ -104,6 +104,9 @@ async def test_a_quote_keeps_its_place_until_it_expires(plant: Any) -> None:
     plan = await plant.plan()
     assert sorted(plan) == ["O1-1", "O2-1"]
     assert hour(plan["O2-1"].start) >= 4
+    (late_order,) = (await plant.get("/explanations"))["late"]
+    assert {each["other_order_no"] for each in late_order["waits"]} == {"ACME"}
+    assert late_order["waits"][0]["text"].startswith("A 正被订单 ACME 占用")
     late = await plant.post("/quotes", 409, **{**quote, "due_at": at(3)})
     assert late["code"] == "scheduling.quote_late"
     assert (await plant.post("/quotes", 422, **{**quote, "expires_at": at(-1)}))["code"] == "scheduling.expired"
